@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+# A thin front: each target is one run of a tool, which tools/bootstrap builds and starts in the root file system.
+#
+# KCONFIG=test|demo|debug|kunit|off  picks the kernel's configuration
+# CMD='...'                          is what `make run` runs in the guest
+# KDIR=FOLDER                        is a kernel tree of your own, for `make am`
+# ARGS='...'                         are further arguments for the tool
+
+KCONFIG ?= test
+LAB := tools/bootstrap lab
+SERIES := tools/bootstrap series
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build run shell tree export fold check-sync check am mutate
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+demo: ## set up what is missing, boot the kernel, show the mapping type at work with figures
+	@$(LAB) demo $(ARGS)
+
+test: ## run everything that CI runs
+	@$(LAB) test $(ARGS)
+
+build: ## build the kernel (KCONFIG=)
+	@$(LAB) build --config $(KCONFIG) $(ARGS)
+
+run: export REFPAGE_CMD = $(value CMD)
+run: ## boot the kernel and run a command in it as root (CMD=, KCONFIG=)
+	@test -n "$$REFPAGE_CMD" || { echo "give a command: make run CMD='uname -a'" >&2; exit 1; }
+	@$(LAB) run --config $(KCONFIG) $(ARGS) -- "$$REFPAGE_CMD"
+
+shell: ## boot the kernel into a shell (KCONFIG=)
+	@$(LAB) shell --config $(KCONFIG) $(ARGS)
+
+tree: ## make the kernel tree: the base with the series as commits (DISCARD=1 drops what patches/ does not hold)
+	@$(LAB) tree $(if $(DISCARD),--discard) $(ARGS)
+
+export: ## write the commits of the kernel tree to patches/ and to the views
+	@$(SERIES) export $(ARGS)
+
+fold: ## bring edits of the views into the kernel tree's commits, then export
+	@$(SERIES) fold $(ARGS)
+
+check-sync: ## show that patches and views are equal (a second, no kernel tree)
+	@$(SERIES) check-sync $(ARGS)
+
+check: ## checkpatch, clippy, rustfmt, W=1, sparse, kernel-doc, rustdoc
+	@$(SERIES) check $(ARGS)
+
+am: ## apply the series to a kernel tree of your own (KDIR=)
+	@test -n '$(KDIR)' || { echo 'name the kernel tree: make am KDIR=/path/to/linux' >&2; exit 1; }
+	@$(SERIES) am '$(KDIR)' $(ARGS)
+
+mutate: ## apply small wrong changes and show which test catches each
+	@$(SERIES) mutate $(ARGS)

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a reference page contains, and how to fill memory with it.
+//!
+//! Most reference pages repeat a few bytes. Whoever fills memory with such content need not read
+//! the captured page: a store loop leaves the cache to the memory that is being filled.
+//!
+//! Nothing in here depends on the kernel.
+
+/// The content of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Two 64-bit words that repeat, equal ones if the content repeats every 8 bytes or less.
+    Pattern([u64; 2]),
+    /// Anything else: only the page itself tells.
+    Page,
+}
+
+/// Memory of one or more pages that can be filled page by page.
+pub(crate) trait Target {
+    /// Why a page could not be filled.
+    type Error;
+
+    /// Returns the number of pages.
+    fn nr_pages(&self) -> usize;
+
+    /// Fills page `index` by repeating `pair`.
+    fn fill(&mut self, index: usize, pair: [u64; 2]);
+
+    /// Copies the reference page to page `index`.
+    fn copy(&mut self, index: usize) -> Result<(), Self::Error>;
+}
+
+impl Content {
+    /// The number of words that [`Content::classify`] compares between two decisions.
+    const STRIDE: usize = 8;
+
+    /// Finds out whether `words`, which are a page, repeat every 1, 2, 4, 8 or 16 bytes.
+    ///
+    /// All these periods divide 16 bytes, so one pass that looks for that period finds them all.
+    pub(crate) fn classify(words: &[u64]) -> Self {
+        let &[even, odd, ..] = words else {
+            return Self::Page;
+        };
+        let strides = words.chunks_exact(Self::STRIDE);
+
+        let repeats = |words: &[u64]| {
+            let differences = words.chunks(2).fold(0, |differences, pair| {
+                differences | (pair[0] ^ even) | (pair.get(1).unwrap_or(&odd) ^ odd)
+            });
+            differences == 0
+        };
+
+        if repeats(strides.remainder()) && strides.clone().all(repeats) {
+            Self::Pattern([even, odd])
+        } else {
+            Self::Page
+        }
+    }
+
+    /// Fills `target`, page `last` after all others so that it is in the cache afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Target::copy`]; what was filled until then stays so.
+    pub(crate) fn fill<T: Target>(self, target: &mut T, last: usize) -> Result<(), T::Error> {
+        let others = (0..target.nr_pages()).filter(|&index| index != last);
+
+        for index in others.chain(core::iter::once(last)) {
+            match self {
+                Self::Pattern(pair) => target.fill(index, pair),
+                Self::Page => target.copy(index)?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `struct refpage`: a content that an address space maps.
+
+use core::ptr::{
+    addr_of_mut,
+    NonNull, //
+};
+
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        Arc,
+        Refcount, //
+    },
+    types::Opaque, //
+};
+
+use crate::{
+    accounting,
+    capture::Captured,
+    set::RefPageSet, //
+};
+
+/// A content that one address space maps.
+///
+/// It is referenced by each VMA that maps the content and by each mmap() that is under way. The
+/// captured page is shared with the address spaces that inherited the content by fork.
+///
+/// # Invariants
+///
+/// - `shared.ref` counts the references; while it is not zero, the object lives.
+/// - `shared.page` is the page of `captured`.
+/// - The object was allocated as a [`KBox`].
+#[repr(C)]
+pub(crate) struct RefPage {
+    /// What C looks at; must be first.
+    shared: Opaque<bindings::refpage>,
+    captured: Arc<Captured>,
+    set: Arc<RefPageSet>,
+}
+
+// SAFETY: Nothing in it belongs to a thread.
+unsafe impl Send for RefPage {}
+// SAFETY: Only the reference count changes, and that is atomic.
+unsafe impl Sync for RefPage {}
+
+impl RefPage {
+    /// Makes a reference page for the address space that `set` belongs to, not yet listed there.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
+    pub(crate) fn new(captured: Arc<Captured>, set: Arc<RefPageSet>) -> Result<ARef<Self>> {
+        let shared = bindings::refpage {
+            // SAFETY: There are no requirements.
+            ref_: unsafe { bindings::REFCOUNT_INIT(1) },
+            page: captured.as_ptr(),
+        };
+
+        // INVARIANT: There is one reference, it is the one that we return, and the page is that of
+        // `captured`.
+        let object = KBox::new(
+            Self {
+                shared: Opaque::new(shared),
+                captured,
+                set,
+            },
+            accounting::flags(),
+        )?;
+
+        // SAFETY: The pointer is valid, and we own the reference that the count started with.
+        Ok(unsafe { ARef::from_raw(NonNull::from(KBox::leak(object))) })
+    }
+
+    /// Returns the captured page.
+    pub(crate) fn captured(&self) -> &Arc<Captured> {
+        &self.captured
+    }
+
+    /// Takes a reference, unless the last one was dropped and the object is about to be freed.
+    ///
+    /// # Safety
+    ///
+    /// `object` must be valid; it need not be referenced.
+    pub(crate) unsafe fn get_unless_zero(object: NonNull<Self>) -> Option<ARef<Self>> {
+        // SAFETY: The caller promises that it is valid.
+        let refcount = unsafe { object.as_ref() }.refcount();
+
+        // SAFETY: It is valid, and if the count was incremented then the reference is ours.
+        refcount
+            .inc_not_zero()
+            .then(|| unsafe { ARef::from_raw(object) })
+    }
+
+    /// Borrows the object from C.
+    ///
+    /// # Safety
+    ///
+    /// `refpage` must come from [`RefPage::into_raw`] and be referenced for the lifetime `'a`.
+    pub(crate) unsafe fn from_raw<'a>(refpage: *mut bindings::refpage) -> &'a Self {
+        // SAFETY: The caller promises that it is valid, and `shared` is the first field.
+        unsafe { &*refpage.cast() }
+    }
+
+    /// Gives a reference to C.
+    pub(crate) fn into_raw(this: ARef<Self>) -> *mut bindings::refpage {
+        ARef::into_raw(this).as_ptr().cast()
+    }
+
+    /// Takes a reference back from C.
+    ///
+    /// # Safety
+    ///
+    /// `refpage` must come from [`RefPage::into_raw`] and the caller must own a reference, which
+    /// it gives away.
+    pub(crate) unsafe fn take_raw(refpage: *mut bindings::refpage) -> Option<ARef<Self>> {
+        // SAFETY: The caller owns a reference, and `shared` is the first field.
+        NonNull::new(refpage.cast()).map(|object| unsafe { ARef::from_raw(object) })
+    }
+
+    fn refcount(&self) -> &Refcount {
+        // SAFETY: The pointer is valid as long as `self` is, and [`Refcount`] is transparent.
+        unsafe { &*addr_of_mut!((*self.shared.get()).ref_).cast() }
+    }
+}
+
+// SAFETY: By the type invariants, the object lives as long as the count is not zero, and all
+// objects are counted.
+unsafe impl AlwaysRefCounted for RefPage {
+    fn inc_ref(&self) {
+        self.refcount().inc();
+    }
+
+    unsafe fn dec_ref(object: NonNull<Self>) {
+        // SAFETY: The caller owns a reference, so the object lives until we drop it.
+        let this = unsafe { object.as_ref() };
+
+        if !this.refcount().dec_and_test() {
+            return;
+        }
+
+        this.set.unlist(this);
+        // SAFETY: That was the last reference, nobody can find the object any more, and by the
+        // type invariants it was allocated as a `KBox`.
+        drop(unsafe { KBox::from_raw(object.as_ptr()) });
+    }
+}

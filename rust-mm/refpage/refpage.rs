@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reference pages: private memory that reads as a given page until it is written.
+//!
+//! This is the part that knows nothing about page tables: what a request asks for ([`lookup`]),
+//! the page that is captured for it ([`capture`]) and its [`content`], the object that VMAs hold
+//! references on ([`object`]), the sharing of equal contents ([`set`]), and who pays for it all
+//! ([`accounting`]). Below are the functions that C calls.
+//!
+//! C header: [`include/linux/refpage.h`](srctree/include/linux/refpage.h)
+
+use core::ptr::NonNull;
+
+use kernel::{
+    bindings,
+    ffi::{
+        c_int,
+        c_ulong, //
+    },
+    mm::{
+        folio::NewFolio,
+        virt::VmaRef,
+        Mm, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+};
+
+mod accounting;
+mod capture;
+mod content;
+mod lookup;
+mod object;
+mod set;
+#[cfg(CONFIG_REFPAGE_KUNIT_TEST)]
+mod tests;
+
+use capture::Captured;
+use lookup::Request;
+use object::RefPage;
+use set::RefPageSet;
+
+/// Captures the page that a call of mmap() names.
+///
+/// * `mm`: The address space of the current task.
+/// * `flags`, `fd`, `pgoff`: The arguments of `mmap_pgoff()`; `pgoff` is the address of the
+///   reference page in units of pages.
+///
+/// Process context without the mmap lock: may sleep and fault.
+///
+/// Returns a reference page of `mm` with a reference that the caller owns, or an error pointer:
+/// `-EINVAL`, `-EFAULT`, `-ENOMEM` or `-EINTR`.
+///
+/// # Safety
+///
+/// `mm` must be the address space of the current task.
+#[export]
+pub unsafe extern "C" fn refpage_capture(
+    mm: *mut bindings::mm_struct,
+    flags: c_ulong,
+    fd: c_ulong,
+    pgoff: c_ulong,
+) -> *mut bindings::refpage {
+    // SAFETY: The current task's address space is valid.
+    let mm = unsafe { Mm::from_raw(mm) };
+    // SAFETY: There are no requirements.
+    let compat = unsafe { bindings::in_compat_syscall() };
+
+    into_raw(Request::new(flags, fd, pgoff, compat).and_then(|request| {
+        let captured = Arc::new(Captured::new(request)?, accounting::flags())?;
+
+        RefPageSet::of(mm)?.share(captured)
+    }))
+}
+
+/// Finds or makes the reference page of a child with the content of its parent's.
+///
+/// * `mm`: The address space of the child, which nobody else uses yet.
+/// * `refpage`: A reference page of the parent.
+///
+/// Process context: may sleep. The mmap locks of both may be held.
+///
+/// Returns a reference page of `mm`, which shares the captured page with `refpage`, with a
+/// reference that the caller owns; or an error pointer, `-ENOMEM`.
+///
+/// # Safety
+///
+/// `mm` must be valid, and `refpage` must be referenced.
+#[export]
+pub unsafe extern "C" fn refpage_fork(
+    mm: *mut bindings::mm_struct,
+    refpage: *mut bindings::refpage,
+) -> *mut bindings::refpage {
+    // SAFETY: The caller promises that it is valid.
+    let mm = unsafe { Mm::from_raw(mm) };
+    // SAFETY: The caller promises that it is referenced, and C has no others than ours.
+    let parent = unsafe { RefPage::from_raw(refpage) };
+
+    into_raw(RefPageSet::of(mm).and_then(|set| set.inherit(parent.captured().clone())))
+}
+
+/// Drops a reference.
+///
+/// * `refpage`: The reference page, or null.
+///
+/// Process context. Takes no lock but the innermost one of the reference pages.
+///
+/// # Safety
+///
+/// The caller must own a reference, which it gives away.
+#[export]
+pub unsafe extern "C" fn refpage_put(refpage: *mut bindings::refpage) {
+    // SAFETY: The caller owns a reference, and C has no others than ours.
+    drop(unsafe { RefPage::take_raw(refpage) });
+}
+
+/// Fills a new folio with the content.
+///
+/// * `refpage`: The reference page.
+/// * `folio`: A folio of any order, allocated and charged but not yet uptodate nor mapped.
+/// * `addr`: An address, in bytes, in the naturally aligned range where `folio` will be mapped.
+///   The page there is filled last.
+/// * `vma`: The VMA where it will be mapped.
+///
+/// Process context with the mmap lock or the VMA lock held and no spinlock.
+///
+/// Returns 0, or `-EHWPOISON` if the hardware cannot read the captured page.
+///
+/// # Safety
+///
+/// - `refpage` must be referenced.
+/// - `folio` must be valid, and nobody else may access its memory during the call.
+/// - `vma` must be valid and locked as said above.
+#[export]
+pub unsafe extern "C" fn refpage_fill(
+    refpage: *mut bindings::refpage,
+    folio: *mut bindings::folio,
+    addr: c_ulong,
+    vma: *mut bindings::vm_area_struct,
+) -> c_int {
+    let Some(folio) = NonNull::new(folio) else {
+        return EINVAL.to_errno();
+    };
+    // SAFETY: The caller promises that it is valid and that nobody else accesses its memory.
+    let folio = unsafe { NewFolio::from_raw(folio) };
+    // SAFETY: The caller promises that it is referenced, and C has no others than ours.
+    let refpage = unsafe { RefPage::from_raw(refpage) };
+    // SAFETY: The caller promises that it is valid and locked.
+    let vma = unsafe { VmaRef::from_raw(vma) };
+
+    accounting::count_cow();
+    match refpage.captured().fill(folio, addr, vma) {
+        Ok(()) => 0,
+        Err(error) => error.to_errno(),
+    }
+}
+
+/// Releases what an address space has for its reference pages.
+///
+/// * `mm`: An address space without users, whose VMAs have been freed.
+///
+/// Process context.
+///
+/// # Safety
+///
+/// `mm` must be valid and have no users.
+#[export]
+pub unsafe extern "C" fn refpage_exit(mm: *mut bindings::mm_struct) {
+    // SAFETY: The caller promises that it is valid.
+    RefPageSet::exit(unsafe { Mm::from_raw(mm) });
+}
+
+fn into_raw(result: Result<ARef<RefPage>>) -> *mut bindings::refpage {
+    match result {
+        Ok(refpage) => RefPage::into_raw(refpage),
+        Err(error) => error.to_ptr(),
+    }
+}

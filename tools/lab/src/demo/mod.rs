@@ -1,0 +1,95 @@
+//! The demonstration: the microbenchmark of 2021 and a real program's heap, in a guest that counts instructions.
+
+mod chart;
+mod measure;
+mod table;
+
+use crate::config::Config;
+use crate::guest::Guest;
+use crate::{complaints, kernel};
+use anyhow::{Context, Result, bail};
+use common::cmd;
+use common::paths::{Paths, make_folder};
+use common::progress::Step;
+use measure::Figures;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Lines that the programs print: one of the machine, nine of the microbenchmark, three of the PDF.
+const LINES: u64 = 13;
+
+/// Sets up what is missing, runs the programs, prints the table and draws the chart.
+pub fn run(paths: &Paths, iterations: u32) -> Result<()> {
+    let kernel = kernel::ensure(paths, Config::Demo)?;
+    let programs = build(paths)?;
+    let inputs = inputs(paths)?;
+    let results = make_folder(paths.state.join("demo"))?;
+    let script = format!(
+        "sh {} {} {} {iterations}",
+        paths.repo.join("tools/demo/guest.sh").display(),
+        programs.display(),
+        inputs.display()
+    );
+    let guest = Guest { icount: true, ..Guest::new(&kernel.image, &results.join("guest.log")) };
+    let lines = measure_in(&guest, &script)?;
+    fs::write(results.join("figures.jsonl"), lines.join("\n") + "\n")?;
+    let figures = Figures::parse(&lines)?;
+    print!("{}", table::text(&figures));
+    let chart = results.join("figures.svg");
+    chart::draw(&figures, &chart)?;
+    println!("chart: {}", paths.shown(&chart).display());
+    figures.check()
+}
+
+/// Gives the lines of JSON; all other output is passed on.
+fn measure_in(guest: &Guest, script: &str) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let mut others = Vec::new();
+    let mut step = Step::begin("measuring in a guest that counts instructions", Some(LINES));
+    let status = guest.run(script, |line| {
+        let list = if line.starts_with('{') { &mut lines } else { &mut others };
+        list.push(line.to_owned());
+        step.set(lines.len() as u64, "");
+    })?;
+    step.done(&format!("{} figures", lines.len()));
+    let complaints = complaints::find(&String::from_utf8_lossy(&fs::read(&guest.log)?));
+    if let Some(first) = complaints.first() {
+        bail!("the kernel complained: {first}");
+    }
+    if status != 0 {
+        bail!("the demonstration ended with status {status}: {}", cmd::tail(&others.join("\n"), 5));
+    }
+    Ok(lines)
+}
+
+fn build(paths: &Paths) -> Result<PathBuf> {
+    let target = paths.state.join("target-demo");
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--locked", "--manifest-path"]);
+    command.arg(paths.repo.join("tools/Cargo.toml")).arg("--target-dir").arg(&target);
+    command.args(["-p", "microbench", "-p", "refheap", "-p", "pdfbench"]);
+    let log = paths.logs()?.join("demo-build.log");
+    kernel::logged(command, "building the demonstration", 60, &log)?;
+    Ok(target.join("release"))
+}
+
+fn inputs(paths: &Paths) -> Result<PathBuf> {
+    let folder = paths.cache.join("demo-inputs");
+    if !folder.join("document.pdf").exists() {
+        let mut update = Command::new("apt-get");
+        update.args(["-qq", "-o", "Acquire::Check-Valid-Until=false", "update"]);
+        cmd::run(&mut update)?;
+    }
+    fetch(&paths.repo.join("tools/demo/fetch.sh"), &folder)?;
+    Ok(folder)
+}
+
+fn fetch(script: &Path, folder: &Path) -> Result<()> {
+    let mut command = Command::new("sh");
+    let status = command.arg(script).arg(folder).status();
+    if !status.with_context(|| cmd::cannot_start(&command))?.success() {
+        bail!("the inputs of the demonstration are missing: see the line above");
+    }
+    Ok(())
+}

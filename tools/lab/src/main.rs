@@ -1,0 +1,126 @@
+//! Builds, boots, runs and tests the kernel of the series.
+
+mod complaints;
+mod config;
+mod demo;
+mod guest;
+mod kernel;
+mod kvm;
+mod lock;
+mod outcome;
+mod session;
+mod suites;
+mod tap;
+mod tree;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use common::{base, paths::Paths};
+use config::Config;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(about, version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Fetch and import the kernel source
+    Source {
+        /// Take this kernel version, as in 7.3~rc7
+        #[arg(long)]
+        kernel: Option<String>,
+    },
+    /// Make the kernel tree: the base with the series applied
+    Tree {
+        /// Drop commits and edits in the tree that patches/ does not hold
+        #[arg(long)]
+        discard: bool,
+    },
+    /// Build the kernel
+    Build {
+        /// The configuration
+        #[arg(long, value_enum, default_value_t)]
+        config: Config,
+    },
+    /// Boot the kernel and run a command as root
+    Run {
+        #[command(flatten)]
+        machine: Machine,
+        /// The command, for the guest's shell
+        #[arg(required = true, last = true)]
+        command: Vec<String>,
+    },
+    /// Boot the kernel into a shell
+    Shell {
+        #[command(flatten)]
+        machine: Machine,
+    },
+    /// Show the mapping type at work, with figures
+    Demo {
+        /// Rounds of each row of the microbenchmark
+        #[arg(long, default_value_t = 1000)]
+        iterations: u32,
+    },
+    /// Run every test
+    Test {
+        /// Only these suites
+        suites: Vec<String>,
+    },
+}
+
+/// The guest to boot.
+#[derive(Args, Clone)]
+pub struct Machine {
+    /// The configuration
+    #[arg(long, value_enum, default_value_t)]
+    config: Config,
+    /// Number of processors
+    #[arg(long, default_value_t = 2)]
+    cpus: u32,
+    /// Memory
+    #[arg(long, default_value = "4G")]
+    memory: String,
+    /// More words for the kernel's command line
+    #[arg(long, allow_hyphen_values = true)]
+    append: Vec<String>,
+    /// Let the guest's clock count instructions, on one processor
+    #[arg(long)]
+    icount: bool,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode> {
+    let paths = Paths::discover()?;
+    match cli.verb {
+        Verb::Source { kernel } => {
+            let base = base::import(&paths, kernel.as_deref())?;
+            println!("Linux {} is in {}", base.version, paths.shown(&base.git_dir).display());
+        }
+        Verb::Tree { discard } => {
+            let tree = tree::ensure(&paths, discard)?;
+            println!("the kernel tree, branch `series`: {}", paths.shown(&tree.path).display());
+        }
+        Verb::Build { config } => {
+            let kernel = kernel::ensure(&paths, config)?;
+            println!("the kernel: {}", paths.shown(&kernel.image).display());
+        }
+        Verb::Run { machine, command } => return session::run(&paths, &machine, &command.join(" ")),
+        Verb::Shell { machine } => return session::shell(&paths, &machine),
+        Verb::Demo { iterations } => demo::run(&paths, iterations)?,
+        Verb::Test { suites } => return suites::run_all(&paths, &suites),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,201 @@
+//! The selftests of the series: built in the tree against its headers, run in a guest, one program after the other.
+
+use crate::config::Config;
+use crate::guest::{self, Guest};
+use crate::kernel::Kernel;
+use crate::outcome::{Case, Outcome};
+use crate::{complaints, kernel, kvm, lock, tap};
+use anyhow::{Context, Result};
+use common::paths::{Paths, make_folder};
+use common::progress::Step;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// For one guest: under TCG a program takes seconds, and one that hangs must not eat the time of the others.
+const LIMIT: Duration = Duration::from_secs(900);
+const BEGIN: &str = "@@ begin ";
+const END: &str = "@@ end ";
+
+/// Builds and runs them all.
+pub fn run(paths: &Paths) -> Result<Vec<Case>> {
+    let kernel = kernel::ensure(paths, Config::Test)?;
+    let programs = build(paths, &kernel)?;
+    let kvm = kvm::usable(paths, &kernel.image)?;
+    let mut left: &[PathBuf] = &programs;
+    let mut cases = Vec::new();
+    let mut turn = 0;
+    // A program that takes the guest down fails; those after it get a new guest.
+    while !left.is_empty() {
+        turn += 1;
+        let log = paths.logs()?.join(format!("kselftest-{turn}.log"));
+        let guest = machine(paths, &kernel, kvm, &log)?;
+        let (seen, found) = boot(paths, &guest, left)?;
+        cases.extend(found);
+        left = &left[seen.min(left.len())..];
+    }
+    Ok(cases)
+}
+
+fn machine(paths: &Paths, kernel: &Kernel, kvm: bool, log: &Path) -> Result<Guest> {
+    Ok(Guest {
+        kvm,
+        nodes: 2,
+        limit: Some(LIMIT),
+        writable: vec![make_folder(paths.state.join("guest"))?],
+        ..Guest::new(&kernel.image, log)
+    })
+}
+
+/// Runs programs in one guest. Gives the number of those that began, at least one, and their tests.
+fn boot(paths: &Paths, guest: &Guest, programs: &[PathBuf]) -> Result<(usize, Vec<Case>)> {
+    let setup = paths.repo.join("tools/lab/guest/setup");
+    let mut transcript = Vec::new();
+    let mut step = Step::begin("running the selftests in a guest", Some(programs.len() as u64));
+    let mut file = fs::File::create(guest.log.with_extension("out"))?;
+    let status = guest.run(&script(&setup, programs), |line| {
+        let _ = writeln!(file, "{line}");
+        transcript.push(line.to_owned());
+        let begun = transcript.iter().filter(|line| line.starts_with(BEGIN)).count();
+        step.set(begun as u64, line);
+    })?;
+    step.done(&format!("exit status {status}"));
+    let (seen, mut cases) = read(&transcript, status);
+    let log = String::from_utf8_lossy(&fs::read(&guest.log)?).into_owned();
+    cases.extend(complaints::find(&log).into_iter().map(|complaint| Case::failed("kernel log", complaint)));
+    Ok((seen, cases))
+}
+
+fn script(setup: &Path, programs: &[PathBuf]) -> String {
+    let mut script = format!("sh {} || exit 99\n", setup.display());
+    for program in programs {
+        let (folder, name) = (program.parent().unwrap_or(program), name(program));
+        script += &format!("echo '{BEGIN}{name}'; (cd {} && ./{name}) 2>&1; echo \"{END}$?\"\n", folder.display());
+    }
+    script
+}
+
+fn name(program: &Path) -> String {
+    program.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The tests in what a guest printed. A program without a result, or whose results do not explain its status, fails.
+fn read(transcript: &[String], status: i32) -> (usize, Vec<Case>) {
+    let mut cases = Vec::new();
+    let mut seen = 0;
+    let mut rest = transcript;
+    while let Some(start) = rest.iter().position(|line| line.starts_with(BEGIN)) {
+        seen += 1;
+        let name = rest[start][BEGIN.len()..].to_owned();
+        rest = &rest[start + 1..];
+        let end = rest.iter().position(|line| line.starts_with(END) || line.starts_with(BEGIN));
+        let lines = &rest[..end.unwrap_or(rest.len())];
+        let code = end.and_then(|end| rest[end].strip_prefix(END)).and_then(|code| code.trim().parse().ok());
+        cases.extend(program(&name, lines, code, status));
+    }
+    if seen == 0 {
+        let last = transcript.last().map_or("nothing", String::as_str);
+        return (usize::MAX, vec![Case::failed("guest", format!("ended with status {status}, last line: {last}"))]);
+    }
+    (seen, cases)
+}
+
+fn program(name: &str, lines: &[String], code: Option<i32>, status: i32) -> Vec<Case> {
+    let mut cases = tap::parse(lines.iter().map(String::as_str));
+    let last = lines.iter().rev().find(|line| !line.trim().is_empty()).map_or("nothing", String::as_str);
+    let failed = cases.iter().any(|case| matches!(case.outcome, Outcome::Failed(_)));
+    match code {
+        None if status == guest::STOPPED => cases.push(Case::failed("end", format!("hangs, last line: {last}"))),
+        None => cases.push(Case::failed("end", format!("took the guest down, last line: {last}"))),
+        Some(0) if cases.is_empty() => cases.push(Case::failed("end", "reported no test")),
+        Some(4) if cases.is_empty() => cases.push(Case::skipped("all", last)),
+        Some(0 | 4) => {}
+        Some(code) if !failed => cases.push(Case::failed("end", format!("exit status {code}, last line: {last}"))),
+        Some(_) => {}
+    }
+    for case in &mut cases {
+        case.name = format!("{name} {}", case.name).trim_end().to_owned();
+    }
+    cases
+}
+
+fn build(paths: &Paths, kernel: &Kernel) -> Result<Vec<PathBuf>> {
+    let _lock = lock::hold(&paths.state)?;
+    let folder = kernel.tree.join("tools/testing/selftests/mm");
+    let names = names(&fs::read_to_string(folder.join("Makefile")).context("the tree has no mm selftests")?);
+    let output = make_folder(paths.state.join("build/selftests"))?;
+    let headers = kernel::make(&kernel.tree, &kernel.output);
+    let mut headers = headers;
+    headers.arg("headers");
+    kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))?;
+    let programs: Vec<PathBuf> = names.iter().map(|name| output.join(name)).collect();
+    let mut make = Command::new("make");
+    make.arg("-C").arg(&folder).arg(format!("OUTPUT={}", output.display()));
+    make.arg(format!("KHDR_INCLUDES=-isystem {}/usr/include", kernel.output.display())).args(&programs);
+    kernel::logged(make, "building the selftests", names.len() as u64, &paths.logs()?.join("selftests.log"))?;
+    Ok(programs)
+}
+
+/// The programs of the series, as the kernel's Makefile lists them.
+fn names(makefile: &str) -> Vec<String> {
+    let words = makefile.lines().filter(|line| line.starts_with("TEST_GEN_FILES ")).flat_map(str::split_whitespace);
+    words.filter(|word| word.starts_with("refpage")).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn failures(text: &str, status: i32) -> Vec<String> {
+        let why = |case: Case| match case.outcome {
+            Outcome::Failed(why) => Some(format!("{}: {why}", case.name)),
+            _ => None,
+        };
+        read(&lines(text), status).1.into_iter().filter_map(why).collect()
+    }
+
+    #[test]
+    fn the_makefile_names_the_programs() {
+        let makefile = "TEST_GEN_FILES = cow\nTEST_GEN_FILES += refpage_abi\nLOCAL_HDRS += refpage.h\nTEST_GEN_FILES += refpage_32\n";
+        assert_eq!(names(makefile), ["refpage_abi", "refpage_32"]);
+    }
+
+    #[test]
+    fn each_program_is_read_by_itself() {
+        let text = "@@ begin a\n1..1\nok 1 x\n@@ end 0\n@@ begin b\n1..1\nok 1 y # SKIP no KSM\n@@ end 4\n";
+        let (seen, cases) = read(&lines(text), 0);
+        assert_eq!((seen, cases), (2, vec![Case::passed("a x"), Case::skipped("b y", "no KSM")]));
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_fails() {
+        assert_eq!(failures("@@ begin a\n@@ end 0\n", 0), ["a end: reported no test"]);
+    }
+
+    #[test]
+    fn a_status_without_a_failed_test_fails() {
+        assert_eq!(
+            failures("@@ begin a\n1..1\nok 1 x\n@@ end 139\n", 0),
+            ["a end: exit status 139, last line: ok 1 x"]
+        );
+    }
+
+    #[test]
+    fn a_guest_that_died_fails_its_program() {
+        assert_eq!(failures("@@ begin a\nok 1 x\n", 255), ["a end: took the guest down, last line: ok 1 x"]);
+        assert_eq!(failures("@@ begin a\nok 1 x\n", guest::STOPPED), ["a end: hangs, last line: ok 1 x"]);
+    }
+
+    #[test]
+    fn a_guest_that_ran_nothing_fails_and_is_not_tried_again() {
+        let (seen, cases) = read(&lines("no such file\n"), 99);
+        assert_eq!(seen, usize::MAX);
+        assert_eq!(cases, [Case::failed("guest", "ended with status 99, last line: no such file")]);
+    }
+}

@@ -1,0 +1,59 @@
+//! Calls `lab`, which lies beside this program, on a kernel tree of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use common::cmd;
+use common::paths::{Paths, make_folder};
+
+/// A second state folder: its tree may be edited and built without touching the one that the user works in.
+pub struct Lab {
+    program: PathBuf,
+    state: PathBuf,
+}
+
+impl Lab {
+    /// Makes the tree in the state folder `name`, exactly as `patches/` says.
+    pub fn new(name: &str) -> Result<Self> {
+        let program = std::env::current_exe()?.with_file_name("lab");
+        if !program.is_file() {
+            bail!("{} is not there: run this through tools/bootstrap, which builds it", program.display());
+        }
+        let state = make_folder(Paths::discover()?.state.join(name))?;
+        let lab = Self { program, state };
+        if !lab.succeeds(&["tree", "--discard"])? {
+            bail!("`lab tree` fails: mend what it says");
+        }
+        Ok(lab)
+    }
+
+    pub fn tree(&self) -> PathBuf {
+        self.state.join("linux")
+    }
+
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env("REFPAGE_STATE", &self.state).stdin(Stdio::null()).args(args);
+        command
+    }
+
+    /// Runs it with its messages shown.
+    pub fn succeeds(&self, args: &[&str]) -> Result<bool> {
+        let mut command = self.command(args);
+        command.stdout(std::io::stderr());
+        Ok(command.status().with_context(|| cmd::cannot_start(&command))?.success())
+    }
+
+    /// Runs it and gives whether it was content, and what it printed.
+    pub fn output(&self, args: &[&str]) -> Result<(bool, String)> {
+        let mut command = self.command(args);
+        command.stderr(Stdio::inherit());
+        let output = command.output().with_context(|| cmd::cannot_start(&command))?;
+        Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+    }
+}
