@@ -6,11 +6,14 @@
 
 use crate::{
     bindings,
-    error::{code::*, Result},
+    error::{
+        code::*,
+        Result, //
+    },
     mm::{
         frozen::{FrozenPage, PAGE_WORDS},
         virt::VmaRef, //
-    },
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -20,7 +23,7 @@ use core::{
 
 /// A folio that nobody else can see yet: it is not mapped, nor in any cache or list.
 ///
-/// Whoever holds it fills it before it is marked uptodate and mapped.
+/// Whoever holds it fills it before it is mapped.
 ///
 /// # Invariants
 ///
@@ -68,10 +71,7 @@ impl<'a> NewFolio<'a> {
 
             // SAFETY: As above; a mapped page is aligned for `u64`.
             let pairs = unsafe {
-                core::slice::from_raw_parts_mut(
-                    ptr.cast::<MaybeUninit<[u64; 2]>>(),
-                    PAGE_WORDS / 2,
-                )
+                core::slice::from_raw_parts_mut(ptr.cast::<MaybeUninit<[u64; 2]>>(), PAGE_WORDS / 2)
             };
             pairs.fill(MaybeUninit::new(pair));
         });
@@ -83,20 +83,13 @@ impl<'a> NewFolio<'a> {
     ///
     /// - [`EHWPOISON`] if the hardware cannot read `source`.
     /// - [`EINVAL`] if there is no such page.
-    pub fn copy(
-        &mut self,
-        index: usize,
-        source: &FrozenPage,
-        addr: usize,
-        vma: &VmaRef,
-    ) -> Result {
+    pub fn copy(&mut self, index: usize, source: &FrozenPage, addr: usize, vma: &VmaRef) -> Result {
         let page = self.page(index).ok_or(EINVAL)?;
 
         // SAFETY: Both pages and the VMA are valid, and by the type invariants the destination is
         // ours.
-        let left = unsafe {
-            bindings::copy_mc_user_highpage(page, source.as_ptr(), addr, vma.as_ptr())
-        };
+        let left =
+            unsafe { bindings::copy_mc_user_highpage(page, source.as_ptr(), addr, vma.as_ptr()) };
         if left != 0 {
             return Err(EHWPOISON);
         }

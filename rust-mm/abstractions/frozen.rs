@@ -3,11 +3,21 @@
 //! Pages whose content no longer changes.
 
 use crate::{
-    alloc::Flags,
+    alloc::{
+        flags::__GFP_ZERO,
+        Flags, //
+    },
     bindings,
-    error::{code::*, Result},
+    error::{
+        code::*,
+        Result, //
+    },
+    ffi::c_void,
     mm::pin::PinnedUserPage,
-    page::{Page, PAGE_SIZE},
+    page::{
+        Page,
+        PAGE_SIZE, //
+    }, //
 };
 
 /// The number of 64-bit words in a page.
@@ -42,7 +52,7 @@ impl FrozenPage {
     ///
     /// [`ENOMEM`] if there is no page or the memory cgroup is at its limit.
     pub fn new(flags: Flags, init: impl FnOnce(&mut [u64; PAGE_WORDS])) -> Result<Self> {
-        let page = Page::alloc_page(flags | crate::alloc::flags::__GFP_ZERO)?;
+        let page = Page::alloc_page(flags | __GFP_ZERO)?;
 
         with_mapped(&page, |ptr| {
             // SAFETY: The page is mapped at `ptr`, aligned and zeroed, and nobody else has it yet.
@@ -93,7 +103,7 @@ impl FrozenPage {
 }
 
 /// Runs `f` with the address at which the page is mapped meanwhile.
-fn with_mapped<R>(page: &Page, f: impl FnOnce(*mut crate::ffi::c_void) -> R) -> R {
+fn with_mapped<R>(page: &Page, f: impl FnOnce(*mut c_void) -> R) -> R {
     // SAFETY: The page is valid.
     let ptr = unsafe { bindings::kmap_local_page(page.as_ptr()) };
     let result = f(ptr);

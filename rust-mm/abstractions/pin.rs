@@ -8,7 +8,12 @@
 
 use crate::{
     bindings,
-    error::{code::*, Result},
+    current,
+    error::{
+        code::*,
+        Error,
+        Result, //
+    }, //
 };
 use core::ptr::NonNull;
 
@@ -38,7 +43,8 @@ impl PinnedUserPage {
     ///
     /// # Errors
     ///
-    /// - [`EFAULT`] if nothing readable is mapped there, or memory that has no ordinary page.
+    /// - [`EFAULT`] if nothing readable is mapped there, or memory that has no ordinary page; and
+    ///   in a kernel thread, which has no address space.
     /// - [`ENOMEM`] or [`EINTR`] if the page could not be faulted in.
     ///
     /// # Examples
@@ -46,19 +52,26 @@ impl PinnedUserPage {
     /// ```
     /// use kernel::mm::pin::PinnedUserPage;
     ///
-    /// // This is not an address in user space.
+    /// // There is no user memory at this address, nor anywhere in a kernel thread.
     /// assert_eq!(PinnedUserPage::pin(usize::MAX).err(), Some(EFAULT));
     /// ```
     pub fn pin(addr: usize) -> Result<Self> {
+        // Kernel threads have no address space, and GUP takes it for granted.
+        if current!().mm().is_none() {
+            return Err(EFAULT);
+        }
+
         let mut page = core::ptr::null_mut();
 
-        // SAFETY: The array has room for the one page that we ask for. Any address is fine, it is
-        // checked.
+        // SAFETY: We just checked that there is an address space, and the array has room for the
+        // one page that we ask for. Any address is fine, it is checked.
         let pinned = unsafe { bindings::pin_user_pages_fast(addr, 1, 0, &mut page) };
 
         if pinned < 0 {
-            let err = crate::error::Error::from_errno(pinned);
-            return Err(if err == ENOMEM || err == EINTR { err } else { EFAULT });
+            return Err(match Error::from_errno(pinned) {
+                error if error == ENOMEM || error == EINTR => error,
+                _ => EFAULT,
+            });
         }
 
         // INVARIANT: The call above pinned the page.

@@ -8,6 +8,159 @@
 #include <linux/refcount.h>
 
 /**
+ * DOC: Reference pages
+ *
+ * mmap() with MAP_REFPAGE makes private memory whose pages read as a copy of a
+ * page of the caller, the reference page, until they are written.
+ *
+ * The VMA is an anonymous one, vm_ops and vm_file are NULL, with VMA_REFPAGE
+ * set. vma->vm_refpage, which lies where vm_private_data does, says what its
+ * pages read as. Each of its pages is in one of three states:
+ *
+ * - untouched: there is no PTE, or no page table. It reads as the reference
+ *   page. A read fault makes it clean, a write fault private.
+ * - clean: a special PTE, not writable, maps the captured page. There is no
+ *   rmap, no mapcount and no RSS, as with the zero page. A write fault makes it
+ *   private.
+ * - private: an anonymous page like any other, or its swap entry. When the PTE
+ *   is zapped the page is untouched again.
+ *
+ * do_anonymous_page() and wp_page_copy() are the two places that make a private
+ * page with the reference content. Both allocate a folio and call
+ * refpage_fill(), which writes all of it.
+ *
+ * The reference page is captured by refpage_capture(), before the mmap_lock is
+ * taken: it is pinned, copied to a page of the kernel, and unpinned. The user's
+ * page has no part in anything that follows. At the same time the content is
+ * classified. If it repeats every 16 bytes, or every 8, 4, 2 or 1, then the two
+ * words that repeat are kept, and refpage_fill() does not read the captured
+ * page.
+ *
+ * Large folios are not for these VMAs yet: __thp_vma_allowable_orders() allows
+ * no order. Faults, khugepaged, MADV_COLLAPSE and large swap-in all ask it.
+ */
+
+/**
+ * DOC: Invariants
+ *
+ * 1. In a VMA with VMA_REFPAGE, a present special PTE maps
+ *    vma_clean_page() and nothing else, in particular not the zero page.
+ *    Whoever maps the zero page elsewhere must not do it here: the read fault,
+ *    KSM, UFFDIO_ZEROPAGE and the splitting of underused large folios look at
+ *    vma_is_refpage(); UFFDIO_MOVE and migration to device memory are refused.
+ *    __vm_normal_page() reports any other special PTE as a bad page map.
+ *
+ * 2. vma->vm_refpage is set before the VMA is attached and does not change
+ *    until vm_area_free(). dup_mmap() replaces it in the child's VMA before
+ *    that is attached.
+ *
+ * 3. Each VMA with VMA_REFPAGE owns one reference on its &struct refpage.
+ *    __mmap_new_vma() and vm_area_dup() take it, vm_area_free() drops it.
+ *
+ * 4. The captured page is an order-0 page of the kernel, not movable, on no
+ *    LRU, without mapping, and its mapcount does not change. Nobody writes to
+ *    it after it was captured. Memory failure may mark it; from then on
+ *    do_anonymous_page() does not map it any more.
+ *
+ * 5. VMAs merge only if their vm_refpage pointers are equal, NULL included; see
+ *    is_mergeable_vma(). Within an mm, equal contents have equal pointers,
+ *    except where two contents have one hash: then only one of them is shared,
+ *    and VMAs of the other do not merge.
+ *
+ * 6. The child's &struct refpage has the captured page of the parent's, not a
+ *    copy: fork copies special PTEs as they are.
+ *
+ * 7. A private folio is filled before __folio_mark_uptodate(), whose barrier
+ *    orders the content before the PTE.
+ */
+
+/**
+ * DOC: Lifetime and locking
+ *
+ * References::
+ *
+ *   VMA, mmap() in progress --> struct refpage --> captured page
+ *                                     |
+ *   mm->refpages ----------------> refpage_set - - (weak) - -> struct refpage
+ *
+ * - &struct refpage is counted by its ref: one for each VMA and one for each
+ *   mmap() between refpage_capture() and its refpage_put().
+ * - The captured page is shared by the &struct refpage of a parent and those of
+ *   its children, each of which counts as one user. The last one frees it. GUP
+ *   holds ordinary folio references, so the memory may stay longer.
+ * - The set lists the reference pages of an mm by the hash of their content.
+ *   mm->refpages and each &struct refpage of the mm hold a reference on it.
+ *   Being listed is no reference: a lookup takes one only if the count is not
+ *   zero, and the last put takes the entry off the list, under the set's lock,
+ *   before the object is freed.
+ * - The set comes into being with the first capture or fork that needs it. It
+ *   is published in mm->refpages by cmpxchg() and taken away by refpage_exit(),
+ *   from __mmput(), after exit_mmap() has freed the VMAs.
+ *
+ * Special PTEs hold no reference, and zapping one does not hand the page to
+ * mmu_gather. What keeps the page until no CPU has it in its TLB any more is
+ * the VMA's reference, and so that must not be dropped before the TLB flush.
+ * It is not: vm_area_free() is called after tlb_finish_mmu(), for unmapping and
+ * for exit. A VMA that is merged into another one may go earlier, since by
+ * invariant 5 the other has a reference on the same &struct refpage.
+ *
+ * Whoever dereferences vma->vm_refpage holds the mmap_lock or the VMA lock, or
+ * the VMA is not attached. Under RCU alone it must not be followed, because
+ * VMAs are SLAB_TYPESAFE_BY_RCU.
+ *
+ * Lock order::
+ *
+ *   mmap_lock
+ *     lock of the set
+ *
+ * The lock of the set is a spinlock and the innermost lock: lookups, insertions
+ * and removals happen under it, allocating and freeing do not. It is the only
+ * lock that refpage_put() takes, so that vm_area_free() may call it whether the
+ * mmap_lock is held or not. Faults do not take it.
+ *
+ * refpage_capture() must not be called with the mmap_lock held: GUP takes it,
+ * and may wait for a userfaultfd of the caller.
+ */
+
+/**
+ * DOC: Accounting
+ *
+ * - Clean PTEs count nowhere: vm_normal_page() returns NULL for them, so that
+ *   fork, zap, smaps and numa_maps take no notice of them.
+ * - Private pages are counted and charged by the code that does so for all
+ *   anonymous memory. Overcommit and RLIMIT_DATA do not tell the VMA from other
+ *   anonymous ones.
+ * - The captured page and all bookkeeping are charged as kernel memory to the
+ *   memory cgroup of the task that is in mmap() or fork(), with
+ *   __GFP_RETRY_MAYFAIL: at the limit the call fails and nobody is killed.
+ *   There is no charge when a child starts to share a captured page, and the
+ *   charge does not move.
+ * - nr_refpage is the number of captured pages that some &struct refpage uses,
+ *   or a capture that is in progress. refpage_capture counts captures, also
+ *   those whose copy is dropped because the content is listed already.
+ *   refpage_cow counts calls of refpage_fill().
+ */
+
+/**
+ * DOC: C and Rust
+ *
+ * C has the page tables and everything that is a test of a flag or of a PFN:
+ * the inlines of this header, constant or neutral without CONFIG_REFPAGE, and
+ * the hooks in mm/. It looks at the first part of the object only, &struct
+ * refpage.
+ *
+ * mm/refpage/ is Rust and knows nothing about page tables. It validates the
+ * request (lookup.rs), captures the page (capture.rs), classifies and fills
+ * (content.rs), counts references (object.rs), lists contents (set.rs) and
+ * accounts (accounting.rs). refpage.rs has the functions that C calls; bindgen
+ * reads their prototypes below, and the compiler checks that both sides agree.
+ *
+ * What is of use elsewhere is in rust/kernel/mm/: a pinned user page (pin.rs),
+ * a page that does not change any more (frozen.rs), a new folio (folio.rs) and
+ * the counters (vmstat.rs).
+ */
+
+/**
  * struct refpage - What the never-written pages of a mapping read as.
  * @ref: One reference for each VMA of the process that maps it and one for
  *       each mmap() in progress.

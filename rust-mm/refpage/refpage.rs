@@ -120,7 +120,7 @@ pub unsafe extern "C" fn refpage_put(refpage: *mut bindings::refpage) {
 /// Fills a new folio with the content.
 ///
 /// * `refpage`: The reference page.
-/// * `folio`: A folio of any order, allocated and charged but not yet uptodate nor mapped.
+/// * `folio`: A folio of any order, allocated and charged but not yet mapped.
 /// * `addr`: An address, in bytes, in the naturally aligned range where `folio` will be mapped.
 ///   The page there is filled last.
 /// * `vma`: The VMA where it will be mapped.

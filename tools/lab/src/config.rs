@@ -19,7 +19,7 @@ pub enum Config {
     Debug,
     /// KUnit alone
     Kunit,
-    /// The option off
+    /// As test, with the option off
     Off,
 }
 
@@ -31,7 +31,7 @@ impl Config {
             Self::Test => &["base", "test"],
             Self::Debug => &["base", "test", "debug"],
             Self::Kunit => &["base", "kunit"],
-            Self::Off => &["base", "off"],
+            Self::Off => &["base", "test", "off"],
         };
         names.iter().map(|name| repo.join("tools/configs").join(format!("{name}.config"))).collect()
     }

@@ -99,7 +99,8 @@ impl Guest {
             command.arg("--numa").arg(format!("{}M,cpus={node}", 4096 / self.nodes));
         }
         for folder in &self.writable {
-            command.arg(format!("--rwdir={}", folder.display()));
+            // With both paths: virtme-ng takes a single one as relative to the current folder.
+            command.arg(format!("--rwdir={0}={0}", folder.display()));
         }
         for word in self.append.iter().map(String::as_str).chain(["ignore_loglevel"]) {
             command.args(["--append", word]);

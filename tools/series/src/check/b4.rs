@@ -49,15 +49,17 @@ pub fn prep(subject: &Subject) -> Result<Vec<String>> {
     letters(subject, &folder.path().join("out"))
 }
 
-/// The cover letter and every patch, each to the lists.
+/// The cover letter and every patch, each to the lists. A single patch has its cover letter inside.
 fn letters(subject: &Subject, folder: &Path) -> Result<Vec<String>> {
     let mut letters = Vec::new();
     for entry in fs::read_dir(folder)? {
         letters.push(fs::read_to_string(entry?.path())?);
     }
     let mut found = Vec::new();
-    if letters.len() != subject.patches.len() + 1 {
-        found.push(format!("b4 makes {} letters of {} patches and a cover", letters.len(), subject.patches.len()));
+    let patches = subject.patches.len();
+    let wanted = if patches == 1 { 1 } else { patches + 1 };
+    if letters.len() != wanted {
+        found.push(format!("b4 makes {} letters of {patches} patches and a cover", letters.len()));
     }
     let to = b4_config::value(&subject.project, "b4", "send-series-to")?.unwrap_or_default();
     for address in to.split(',').map(str::trim) {

@@ -31,10 +31,13 @@ static struct vm_area_struct *refpage_protect(struct mm_struct *mm,
 					      unsigned long nr, bool writable)
 {
 	const unsigned long addr = nr << PAGE_SHIFT;
+	struct vm_area_struct *vma, *prev;
+	vma_flags_t vma_flags;
+
 	VMA_ITERATOR(vmi, mm, addr);
-	struct vm_area_struct *vma = vma_next(&vmi);
-	struct vm_area_struct *prev = vma_prev(&vmi);
-	vma_flags_t vma_flags = vma->flags;
+	vma = vma_next(&vmi);
+	prev = vma_prev(&vmi);
+	vma_flags = vma->flags;
 
 	vma_iter_set(&vmi, addr);
 	vma_next(&vmi);
@@ -58,8 +61,8 @@ static bool test_refpage_map(void)
 {
 	struct refpage a = {}, b = {};
 	struct mm_struct mm = {};
-	VMA_ITERATOR(vmi, &mm, 0);
 
+	VMA_ITERATOR(vmi, &mm, 0);
 	current->mm = &mm;
 
 	ASSERT_TRUE(refpage_map(0x300, &a));
@@ -102,8 +105,8 @@ static bool test_refpage_map_anon(void)
 {
 	struct refpage a = {};
 	struct mm_struct mm = {};
-	VMA_ITERATOR(vmi, &mm, 0);
 
+	VMA_ITERATOR(vmi, &mm, 0);
 	current->mm = &mm;
 
 	ASSERT_TRUE(refpage_map(0x300, &a));
@@ -122,8 +125,8 @@ static bool test_refpage_modify(void)
 {
 	struct refpage a = {}, b = {};
 	struct mm_struct mm = {};
-	VMA_ITERATOR(vmi, &mm, 0);
 
+	VMA_ITERATOR(vmi, &mm, 0);
 	current->mm = &mm;
 
 	ASSERT_TRUE(refpage_map(0x300, &a));
@@ -162,9 +165,9 @@ static bool test_refpage_copy(void)
 	struct refpage a = {}, b = {};
 	struct mm_struct mm = {};
 	bool need_locks = false;
-	VMA_ITERATOR(vmi, &mm, 0);
 	struct vm_area_struct *vma, *copy;
 
+	VMA_ITERATOR(vmi, &mm, 0);
 	current->mm = &mm;
 
 	ASSERT_TRUE(refpage_map(0x300, &a));
@@ -194,8 +197,8 @@ static bool test_refpage_map_fail(void)
 {
 	struct refpage a = {};
 	struct mm_struct mm = {};
-	VMA_ITERATOR(vmi, &mm, 0);
 
+	VMA_ITERATOR(vmi, &mm, 0);
 	current->mm = &mm;
 
 	fail_prealloc = true;

@@ -1,0 +1,148 @@
+//! Builds `mm/refpage/content.rs` of the series outside of the kernel, as it is, and tests its properties.
+
+#![cfg(test)]
+
+#[path = "../../../rust-mm/refpage/content.rs"]
+mod content;
+
+use content::{Content, Target};
+use proptest::prelude::*;
+
+const PAGE_SIZE: usize = 4096;
+const WORDS: usize = PAGE_SIZE / 8;
+
+/// Memory of several pages, which starts as garbage, and the page that is copied to it.
+struct Memory<'a> {
+    pages: Vec<[u64; WORDS]>,
+    source: &'a [u64; WORDS],
+    /// The pages in the order in which they were written.
+    order: Vec<usize>,
+    /// Copying the page with this index fails.
+    poison: Option<usize>,
+}
+
+impl<'a> Memory<'a> {
+    fn new(pages: usize, source: &'a [u64; WORDS]) -> Self {
+        let pages = vec![[0xdead_beef_dead_beef; WORDS]; pages];
+        Self { pages, source, order: Vec::new(), poison: None }
+    }
+}
+
+impl Target for Memory<'_> {
+    type Error = usize;
+
+    fn nr_pages(&self) -> usize {
+        self.pages.len()
+    }
+
+    fn fill(&mut self, index: usize, pair: [u64; 2]) {
+        self.order.push(index);
+        for words in self.pages[index].chunks_exact_mut(2) {
+            words.copy_from_slice(&pair);
+        }
+    }
+
+    fn copy(&mut self, index: usize) -> Result<(), usize> {
+        if self.poison == Some(index) {
+            return Err(index);
+        }
+        self.order.push(index);
+        self.pages[index] = *self.source;
+        Ok(())
+    }
+}
+
+fn words(bytes: &[u8]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));
+    }
+    words
+}
+
+/// Does the page repeat every `period` bytes? Looks at each byte, unlike the code under test.
+fn repeats(bytes: &[u8], period: usize) -> bool {
+    bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b)
+}
+
+/// A page that repeats every 1, 2, 4, .. 4096 bytes, the last of which means that it is arbitrary.
+fn page() -> impl Strategy<Value = Vec<u8>> {
+    (0..=12u32)
+        .prop_flat_map(|log| proptest::collection::vec(any::<u8>(), 1 << log))
+        .prop_map(|unit| unit.iter().copied().cycle().take(PAGE_SIZE).collect())
+}
+
+/// Any folio size from a base page to 2 MiB, and one of its pages.
+fn folio() -> impl Strategy<Value = (usize, usize)> {
+    (0..=9u32).prop_flat_map(|order| (Just(1 << order), 0..1usize << order))
+}
+
+proptest! {
+    #[test]
+    fn filled_memory_equals_the_page(bytes in page(), (pages, last) in folio()) {
+        let source = words(&bytes);
+        let mut memory = Memory::new(pages, &source);
+
+        prop_assert_eq!(Content::classify(&source).fill(&mut memory, last), Ok(()));
+        prop_assert!(memory.pages.iter().all(|page| page == &source));
+    }
+
+    #[test]
+    fn each_page_is_filled_once_and_the_faulting_one_last(bytes in page(), (pages, last) in folio()) {
+        let source = words(&bytes);
+        let mut memory = Memory::new(pages, &source);
+        Content::classify(&source).fill(&mut memory, last).expect("no page is poisoned");
+
+        prop_assert_eq!(memory.order.last(), Some(&last));
+        memory.order.sort_unstable();
+        prop_assert_eq!(memory.order, (0..pages).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn patterns_are_what_repeats_every_16_bytes(bytes in page()) {
+        let pattern = matches!(Content::classify(&words(&bytes)), Content::Pattern(_));
+
+        prop_assert_eq!(pattern, repeats(&bytes, 16));
+    }
+
+    #[test]
+    fn words_are_equal_if_it_repeats_every_8_bytes(bytes in page()) {
+        if let Content::Pattern([even, odd]) = Content::classify(&words(&bytes)) {
+            prop_assert_eq!(even == odd, repeats(&bytes, 8));
+        }
+    }
+
+    #[test]
+    fn one_byte_breaks_a_pattern(bytes in page(), at in 0..PAGE_SIZE, flip in 1..=u8::MAX) {
+        let mut broken = bytes.clone();
+        broken[at] ^= flip;
+        let source = words(&broken);
+
+        // It may also mend one, so ask what it is now.
+        prop_assert_eq!(Content::classify(&source) == Content::Page, !repeats(&broken, 16));
+        let mut memory = Memory::new(1, &source);
+        prop_assert_eq!(Content::classify(&source).fill(&mut memory, 0), Ok(()));
+        prop_assert_eq!(memory.pages[0], source);
+    }
+
+    #[test]
+    fn errors_are_passed_on((pages, last) in folio(), poison in any::<prop::sample::Index>()) {
+        let source = words(&(0..PAGE_SIZE).map(|byte| (byte / 8 * 7) as u8).collect::<Vec<_>>());
+        let mut memory = Memory::new(pages, &source);
+        let poison = poison.index(pages);
+        memory.poison = Some(poison);
+
+        prop_assert_eq!(Content::classify(&source).fill(&mut memory, last), Err(poison));
+    }
+}
+
+#[test]
+fn other_page_sizes() {
+    // A multiple of the stride, as every page is, and shorter slices all the same.
+    for len in [2, 4, 6, 8, 10, 16, 8192] {
+        assert_eq!(Content::classify(&[1, 2].repeat(len / 2)), Content::Pattern([1, 2]));
+        assert_eq!(Content::classify(&vec![3; len]), Content::Pattern([3, 3]));
+    }
+    assert_eq!(Content::classify(&[1]), Content::Page);
+    assert_eq!(Content::classify(&[]), Content::Page);
+}
