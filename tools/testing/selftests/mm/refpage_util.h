@@ -9,7 +9,6 @@
 #ifndef _MM_REFPAGE_UTIL_H
 #define _MM_REFPAGE_UTIL_H
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -137,7 +136,8 @@ static inline char *refpage_source(unsigned int seed)
 
 /*
  * Maps @len bytes that read as the content of @seed; the source is gone on
- * return.  MAP_FAILED and errno on failure.
+ * return, and may have been where MAP_FIXED put the mapping.  MAP_FAILED and
+ * errno on failure.
  */
 static inline char *refpage_map_at(void *addr, size_t len, int prot, int flags,
 				   unsigned int seed)
@@ -146,7 +146,9 @@ static inline char *refpage_map_at(void *addr, size_t len, int prot, int flags,
 	char *map = refpage_mmap(addr, len, prot, flags, source);
 	int err = errno;
 
-	munmap(source, psize());
+	/* In a hole that MAP_FIXED filled, the source is gone already. */
+	if (map == MAP_FAILED || source < map || source >= map + len)
+		munmap(source, psize());
 	errno = err;
 	return map;
 }
@@ -191,7 +193,14 @@ static inline int refpage_count_vmas(const void *addr, size_t len)
 static inline bool refpage_smaps_header(const char *line, unsigned long *from,
 					unsigned long *to)
 {
-	return isxdigit(line[0]) && sscanf(line, "%lx-%lx ", from, to) == 2;
+	unsigned long start, end;
+
+	/* "Anonymous:" starts as a number does: store only when it is a range. */
+	if (sscanf(line, "%lx-%lx ", &start, &end) != 2)
+		return false;
+	*from = start;
+	*to = end;
+	return true;
 }
 
 /*
