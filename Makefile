@@ -11,7 +11,7 @@ LAB := tools/bootstrap lab
 SERIES := tools/bootstrap series
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build run shell tree export fold check-sync check am mutate
+.PHONY: help demo test build run shell tree export fold check-sync check am bisect mutate
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -51,6 +51,9 @@ check: ## checkpatch, clippy, rustfmt, W=1, sparse, kernel-doc, rustdoc
 am: ## apply the series to a kernel tree of your own (KDIR=)
 	@test -n '$(KDIR)' || { echo 'name the kernel tree: make am KDIR=/path/to/linux' >&2; exit 1; }
 	@$(SERIES) am '$(KDIR)' $(ARGS)
+
+bisect: ## build every patch, option on and off
+	@$(SERIES) bisect $(ARGS)
 
 mutate: ## apply small wrong changes and show which test catches each
 	@$(SERIES) mutate $(ARGS)
