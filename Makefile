@@ -3,15 +3,19 @@
 #
 # KCONFIG=test|demo|debug|kunit|off  picks the kernel's configuration
 # CMD='...'                          is what `make run` runs in the guest
-# KDIR=FOLDER                        is a kernel tree of your own, for `make am`
+# KDIR=FOLDER                        is a kernel tree of your own: `make am` applies the series to it, then it is what
+#                                    build, run, shell and test take
 # ARGS='...'                         are further arguments for the tool
 
 KCONFIG ?= test
+KDIR ?=
 LAB := tools/bootstrap lab
 SERIES := tools/bootstrap series
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build run shell tree export fold check-sync check am bisect mutate
+.PHONY: help demo test build run shell tree export fold check-sync check am bases b4 bisect mutate
+
+build run shell test: export REFPAGE_KDIR = $(KDIR)
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -52,7 +56,14 @@ am: ## apply the series to a kernel tree of your own (KDIR=)
 	@test -n '$(KDIR)' || { echo 'name the kernel tree: make am KDIR=/path/to/linux' >&2; exit 1; }
 	@$(SERIES) am '$(KDIR)' $(ARGS)
 
-bisect: ## build every patch, option on and off
+bases: ## show which of Debian's kernels the series applies to
+	@$(SERIES) am --bases $(ARGS)
+
+b4: ## let b4 in a kernel tree of your own use b4.toml (KDIR=)
+	@test -n '$(KDIR)' || { echo 'name the kernel tree: make b4 KDIR=/path/to/linux' >&2; exit 1; }
+	@$(SERIES) b4 --tree '$(KDIR)' $(ARGS)
+
+bisect: ## build and boot every patch, option on and off
 	@$(SERIES) bisect $(ARGS)
 
 mutate: ## apply small wrong changes and show which test catches each

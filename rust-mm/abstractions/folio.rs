@@ -11,9 +11,13 @@ use crate::{
         Result, //
     },
     mm::{
-        frozen::{FrozenPage, PAGE_WORDS},
+        immutable::{
+            ImmutablePage,
+            PAGE_WORDS, //
+        },
         virt::VmaRef, //
-    }, //
+    },
+    page::BorrowedPage, //
 };
 use core::{
     marker::PhantomData,
@@ -27,23 +31,30 @@ use core::{
 ///
 /// # Invariants
 ///
-/// `folio` is valid, and for the lifetime `'a` nobody else reads or writes its memory.
+/// `folio` is valid and has `nr_pages` pages, and for the lifetime `'a` nobody else reads or writes
+/// its memory.
 pub struct NewFolio<'a> {
     folio: NonNull<bindings::folio>,
+    nr_pages: usize,
     _memory: PhantomData<&'a mut [u64]>,
 }
 
 impl<'a> NewFolio<'a> {
-    /// Wraps a folio that C has allocated.
+    /// Wraps a folio that C has allocated. Whoever holds the reference on it goes on doing so.
     ///
     /// # Safety
     ///
     /// For the lifetime `'a`, `folio` must be valid and nobody else may access its memory.
     #[inline]
     pub unsafe fn from_raw(folio: NonNull<bindings::folio>) -> Self {
+        // SAFETY: The caller promises that the folio is valid.
+        // CAST: The number of pages is positive and fits.
+        let nr_pages = unsafe { bindings::folio_nr_pages(folio.as_ptr()) as usize };
+
         // INVARIANT: The caller promises it.
         Self {
             folio,
+            nr_pages,
             _memory: PhantomData,
         }
     }
@@ -51,40 +62,56 @@ impl<'a> NewFolio<'a> {
     /// Returns the number of base pages in the folio, at least one.
     #[inline]
     pub fn nr_pages(&self) -> usize {
-        // SAFETY: By the type invariants, the folio is valid.
-        // CAST: The number of pages is positive and fits.
-        unsafe { bindings::folio_nr_pages(self.folio.as_ptr()) as usize }
+        self.nr_pages
     }
 
     /// Fills page `index` by repeating `pair`.
     ///
-    /// Does nothing if there is no such page.
-    pub fn fill(&mut self, index: usize, pair: [u64; 2]) {
-        self.with_page_mapped(index, |ptr| {
+    /// # Errors
+    ///
+    /// [`EINVAL`] if there is no such page.
+    pub fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result {
+        self.page(index)?.with_page_mapped(|ptr| {
             if pair[0] == pair[1] {
                 // SAFETY: The page is mapped at `ptr`, and by the type invariants it is ours.
                 unsafe {
-                    bindings::memset64(ptr, pair[0], PAGE_WORDS);
+                    bindings::memset64(ptr.cast(), pair[0], PAGE_WORDS);
                 }
-                return;
+            } else {
+                // SAFETY: As above; a mapped page is aligned for `u64`.
+                let pairs = unsafe {
+                    core::slice::from_raw_parts_mut(
+                        ptr.cast::<MaybeUninit<[u64; 2]>>(),
+                        PAGE_WORDS / 2,
+                    )
+                };
+                pairs.fill(MaybeUninit::new(pair));
             }
 
-            // SAFETY: As above; a mapped page is aligned for `u64`.
-            let pairs = unsafe {
-                core::slice::from_raw_parts_mut(ptr.cast::<MaybeUninit<[u64; 2]>>(), PAGE_WORDS / 2)
+            // KMSAN sees neither string instructions nor the stores of Rust.
+            #[cfg(CONFIG_KMSAN)]
+            // SAFETY: The page is mapped at `ptr` and was just written.
+            unsafe {
+                bindings::kmsan_unpoison_memory(ptr.cast(), crate::page::PAGE_SIZE)
             };
-            pairs.fill(MaybeUninit::new(pair));
         });
+        Ok(())
     }
 
-    /// Copies `source` to page `index`, which will be mapped at `addr` in `vma`.
+    /// Copies `source` to page `index`, which will be mapped at `addr`, in bytes, in `vma`.
     ///
     /// # Errors
     ///
     /// - [`EHWPOISON`] if the hardware cannot read `source`.
     /// - [`EINVAL`] if there is no such page.
-    pub fn copy(&mut self, index: usize, source: &FrozenPage, addr: usize, vma: &VmaRef) -> Result {
-        let page = self.page(index).ok_or(EINVAL)?;
+    pub fn copy(
+        &mut self,
+        index: usize,
+        source: &ImmutablePage,
+        addr: usize,
+        vma: &VmaRef,
+    ) -> Result {
+        let page = self.page(index)?.as_ptr();
 
         // SAFETY: Both pages and the VMA are valid, and by the type invariants the destination is
         // ours.
@@ -96,21 +123,14 @@ impl<'a> NewFolio<'a> {
         Ok(())
     }
 
-    fn page(&mut self, index: usize) -> Option<*mut bindings::page> {
-        if index >= self.nr_pages() {
-            return None;
+    fn page(&mut self, index: usize) -> Result<BorrowedPage<'_>> {
+        if index >= self.nr_pages {
+            return Err(EINVAL);
         }
-        // SAFETY: The folio is valid and has a page `index`.
-        Some(unsafe { bindings::folio_page(self.folio.as_ptr(), index) })
-    }
 
-    fn with_page_mapped(&mut self, index: usize, f: impl FnOnce(*mut u64)) {
-        let Some(page) = self.page(index) else { return };
-
-        // SAFETY: The page is valid.
-        let ptr = unsafe { bindings::kmap_local_page(page) };
-        f(ptr.cast());
-        // SAFETY: `ptr` comes from `kmap_local_page`, and `f` has released what it mapped.
-        unsafe { bindings::kunmap_local(ptr) };
+        // SAFETY: By the type invariants, the folio is valid and has a page `index`.
+        let page = unsafe { bindings::folio_page(self.folio.as_ptr(), index) };
+        // SAFETY: Each page of a valid folio is valid, and so it is as long as we are.
+        Ok(unsafe { BorrowedPage::from_raw(NonNull::new(page).ok_or(EINVAL)?) })
     }
 }

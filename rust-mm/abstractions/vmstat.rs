@@ -6,7 +6,7 @@
 
 use crate::{
     bindings,
-    mm::frozen::FrozenPage, //
+    mm::immutable::ImmutablePage, //
 };
 
 /// An event that is counted since boot.
@@ -14,10 +14,8 @@ use crate::{
 #[repr(u32)]
 pub enum Event {
     /// A reference page was captured: `refpage_capture`.
-    #[cfg(CONFIG_REFPAGE)]
     RefpageCapture = bindings::vm_event_item_REFPAGE_CAPTURE,
     /// A private folio was filled with reference content: `refpage_cow`.
-    #[cfg(CONFIG_REFPAGE)]
     RefpageCow = bindings::vm_event_item_REFPAGE_COW,
 }
 
@@ -26,7 +24,6 @@ pub enum Event {
 #[repr(u32)]
 pub enum NodeStat {
     /// Captured reference pages: `nr_refpage`.
-    #[cfg(CONFIG_REFPAGE)]
     Refpage = bindings::node_stat_item_NR_REFPAGE,
 }
 
@@ -39,7 +36,7 @@ pub fn count_event(event: Event) {
 
 /// Adds `delta` pages to `item` of the node that has `page`.
 #[inline]
-pub fn mod_node_stat(page: &FrozenPage, item: NodeStat, delta: isize) {
+pub fn mod_node_stat(page: &ImmutablePage, item: NodeStat, delta: isize) {
     // SAFETY: The page is valid and every variant is a valid item.
     unsafe {
         bindings::mod_node_page_state(bindings::page_pgdat(page.as_ptr()), item as u32, delta)

@@ -30,8 +30,8 @@
  * refpage_fill(), which writes all of it.
  *
  * The reference page is captured by refpage_capture(), before the mmap_lock is
- * taken: it is pinned, copied to a page of the kernel, and unpinned. The user's
- * page has no part in anything that follows. At the same time the content is
+ * taken: GUP finds the page, it is copied to a page of the kernel, and let go. The
+ * user's page has no part in anything that follows. At the same time the content is
  * classified. If it repeats every 16 bytes, or every 8, 4, 2 or 1, then the two
  * words that repeat are kept, and refpage_fill() does not read the captured
  * page.
@@ -60,7 +60,8 @@
  * 4. The captured page is an order-0 page of the kernel, not movable, on no
  *    LRU, without mapping, and its mapcount does not change. Nobody writes to
  *    it after it was captured. Memory failure may mark it; from then on
- *    do_anonymous_page() does not map it any more.
+ *    do_anonymous_page() does not map it any more, GUP does not return it, and
+ *    mappings made later do not share it.
  *
  * 5. VMAs merge only if their vm_refpage pointers are equal, NULL included; see
  *    is_mergeable_vma(). Within an mm, equal contents have equal pointers,
@@ -155,8 +156,8 @@
  * accounts (accounting.rs). refpage.rs has the functions that C calls; bindgen
  * reads their prototypes below, and the compiler checks that both sides agree.
  *
- * What is of use elsewhere is in rust/kernel/mm/: a pinned user page (pin.rs),
- * a page that does not change any more (frozen.rs), a new folio (folio.rs) and
+ * What is of use elsewhere is in rust/kernel/mm/: a page of user memory (gup.rs),
+ * a page that does not change any more (immutable.rs), a new folio (folio.rs) and
  * the counters (vmstat.rs).
  */
 

@@ -18,7 +18,7 @@ use kernel::{
         Flags, //
     },
     mm::{
-        frozen::FrozenPage,
+        immutable::ImmutablePage,
         vmstat::{
             self,
             Event,
@@ -38,11 +38,11 @@ pub(crate) fn page_flags() -> Flags {
 }
 
 /// A captured page that is counted in `nr_refpage` as long as it lives.
-pub(crate) struct CountedPage(FrozenPage);
+pub(crate) struct CountedPage(ImmutablePage);
 
 impl CountedPage {
     /// Counts `page` as captured.
-    pub(crate) fn new(page: FrozenPage) -> Self {
+    pub(crate) fn new(page: ImmutablePage) -> Self {
         vmstat::mod_node_stat(&page, NodeStat::Refpage, 1);
         vmstat::count_event(Event::RefpageCapture);
         Self(page)
@@ -50,9 +50,10 @@ impl CountedPage {
 }
 
 impl core::ops::Deref for CountedPage {
-    type Target = FrozenPage;
+    type Target = ImmutablePage;
 
-    fn deref(&self) -> &FrozenPage {
+    #[inline]
+    fn deref(&self) -> &ImmutablePage {
         &self.0
     }
 }

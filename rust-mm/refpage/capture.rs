@@ -6,11 +6,11 @@ use kernel::{
     bindings,
     mm::{
         folio::NewFolio,
-        frozen::{
-            FrozenPage,
+        gup::UserPage,
+        immutable::{
+            ImmutablePage,
             PAGE_WORDS, //
         },
-        pin::PinnedUserPage,
         virt::VmaRef, //
     },
     page::PAGE_SIZE,
@@ -41,23 +41,23 @@ pub(crate) struct Captured {
 impl Captured {
     /// Captures the page that `request` names.
     ///
-    /// The user's page is pinned only while it is copied. A copy that is made while the user
+    /// The user's page is held only while it is copied. A copy that is made while the user
     /// writes to the page has, for each byte, the old or the new value.
     ///
     /// # Errors
     ///
-    /// Those of [`PinnedUserPage::pin`] and [`FrozenPage::copy_of`].
+    /// Those of [`UserPage::get`] and [`ImmutablePage::copy_of`].
     pub(crate) fn new(request: Request) -> Result<Self> {
-        let pinned = PinnedUserPage::pin(request.address())?;
+        let page = UserPage::get(request.address())?;
 
-        Ok(Self::from_page(FrozenPage::copy_of(
-            &pinned,
+        Ok(Self::from_page(ImmutablePage::copy_of(
+            &page,
             accounting::page_flags(),
         )?))
     }
 
     /// Classifies `page`, which nobody maps yet, and gets it ready to be mapped.
-    pub(crate) fn from_page(page: FrozenPage) -> Self {
+    pub(crate) fn from_page(page: ImmutablePage) -> Self {
         // SAFETY: The page is valid and nobody maps it yet.
         unsafe { bindings::arch_refpage_prepare(page.as_ptr()) };
 
@@ -75,6 +75,7 @@ impl Captured {
     }
 
     /// Returns a number that is the same for equal contents.
+    #[inline]
     pub(crate) fn hash(&self) -> u64 {
         self.hash
     }
@@ -89,7 +90,14 @@ impl Captured {
         }
     }
 
+    /// Has the memory of the page failed?
+    #[inline]
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.page.is_poisoned()
+    }
+
     /// Returns a raw pointer to the page.
+    #[inline]
     pub(crate) fn as_ptr(&self) -> *mut bindings::page {
         self.page.as_ptr()
     }
@@ -121,7 +129,7 @@ impl Captured {
 /// A new folio, the place where it is going to be mapped, and the page to copy to it.
 struct MappedAt<'a> {
     folio: NewFolio<'a>,
-    page: &'a FrozenPage,
+    page: &'a ImmutablePage,
     start: usize,
     vma: &'a VmaRef,
 }
@@ -133,8 +141,8 @@ impl Target for MappedAt<'_> {
         self.folio.nr_pages()
     }
 
-    fn fill(&mut self, index: usize, pair: [u64; 2]) {
-        self.folio.fill(index, pair);
+    fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result {
+        self.folio.fill(index, pair)
     }
 
     fn copy(&mut self, index: usize) -> Result {

@@ -25,36 +25,24 @@ pub(crate) trait Target {
     fn nr_pages(&self) -> usize;
 
     /// Fills page `index` by repeating `pair`.
-    fn fill(&mut self, index: usize, pair: [u64; 2]);
+    fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result<(), Self::Error>;
 
     /// Copies the reference page to page `index`.
     fn copy(&mut self, index: usize) -> Result<(), Self::Error>;
 }
 
 impl Content {
-    /// The number of words that [`Content::classify`] compares between two decisions.
-    const STRIDE: usize = 8;
-
     /// Finds out whether `words`, which are a page, repeat every 1, 2, 4, 8 or 16 bytes.
     ///
     /// All these periods divide 16 bytes, so one pass that looks for that period finds them all.
     pub(crate) fn classify(words: &[u64]) -> Self {
-        let &[even, odd, ..] = words else {
-            return Self::Page;
-        };
-        let strides = words.chunks_exact(Self::STRIDE);
-
-        let repeats = |words: &[u64]| {
-            let differences = words.chunks(2).fold(0, |differences, pair| {
-                differences | (pair[0] ^ even) | (pair.get(1).unwrap_or(&odd) ^ odd)
-            });
-            differences == 0
-        };
-
-        if repeats(strides.remainder()) && strides.clone().all(repeats) {
-            Self::Pattern([even, odd])
-        } else {
-            Self::Page
+        match words {
+            &[even, odd, ref rest @ ..]
+                if words.iter().zip(rest).all(|(word, next)| word == next) =>
+            {
+                Self::Pattern([even, odd])
+            }
+            _ => Self::Page,
         }
     }
 
@@ -62,13 +50,13 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// Those of [`Target::copy`]; what was filled until then stays so.
+    /// Those of [`Target`]; what was filled until then stays so.
     pub(crate) fn fill<T: Target>(self, target: &mut T, last: usize) -> Result<(), T::Error> {
         let others = (0..target.nr_pages()).filter(|&index| index != last);
 
         for index in others.chain(core::iter::once(last)) {
             match self {
-                Self::Pattern(pair) => target.fill(index, pair),
+                Self::Pattern(pair) => target.fill(index, pair)?,
                 Self::Page => target.copy(index)?,
             }
         }

@@ -45,7 +45,8 @@ impl Request {
     ///
     /// [`EINVAL`] if there is an unknown flag, a file descriptor, or no such address.
     pub(crate) fn new(flags: usize, fd: usize, pgoff: usize, compat: bool) -> Result<Self> {
-        // CAST: The C type of both is `int`, whatever the upper half of the register holds.
+        // CAST: A descriptor is an `int`, whatever the upper half of its register holds. Flags are
+        // as wide as the register: no bit of it may go by unnoticed.
         let (flags, fd) = (flags as u64, fd as i32);
 
         if flags & !u64::from(FLAGS) != 0 || fd != -1 {

@@ -2,9 +2,9 @@
 
 //! `struct refpage`: a content that an address space maps.
 
-use core::ptr::{
-    addr_of_mut,
-    NonNull, //
+use core::{
+    mem::offset_of,
+    ptr::NonNull, //
 };
 
 use kernel::{
@@ -32,6 +32,8 @@ use crate::{
 /// It is referenced by each VMA that maps the content and by each mmap() that is under way. The
 /// captured page is shared with the address spaces that inherited the content by fork.
 ///
+/// The count is not that of an [`Arc`], because C takes references without a call of Rust.
+///
 /// # Invariants
 ///
 /// - `shared.ref` counts the references; while it is not zero, the object lives.
@@ -45,9 +47,13 @@ pub(crate) struct RefPage {
     set: Arc<RefPageSet>,
 }
 
-// SAFETY: Nothing in it belongs to a thread.
+// `RefPage::from_raw` and `RefPage::into_raw` take pointers to either for pointers to both.
+const _: () = assert!(offset_of!(RefPage, shared) == 0);
+
+// SAFETY: `shared` belongs to no thread, and the other fields are `Send`.
 unsafe impl Send for RefPage {}
-// SAFETY: Only the reference count changes, and that is atomic.
+// SAFETY: Of `shared` only the reference count changes, and that is atomic; the other fields are
+// `Sync`.
 unsafe impl Sync for RefPage {}
 
 impl RefPage {
@@ -79,6 +85,7 @@ impl RefPage {
     }
 
     /// Returns the captured page.
+    #[inline]
     pub(crate) fn captured(&self) -> &Arc<Captured> {
         &self.captured
     }
@@ -117,22 +124,25 @@ impl RefPage {
     ///
     /// # Safety
     ///
-    /// `refpage` must come from [`RefPage::into_raw`] and the caller must own a reference, which
-    /// it gives away.
+    /// `refpage` must be null, or come from [`RefPage::into_raw`] with a reference that the caller
+    /// owns and gives away.
     pub(crate) unsafe fn take_raw(refpage: *mut bindings::refpage) -> Option<ARef<Self>> {
         // SAFETY: The caller owns a reference, and `shared` is the first field.
         NonNull::new(refpage.cast()).map(|object| unsafe { ARef::from_raw(object) })
     }
 
+    /// Returns the count that C and Rust share.
+    #[inline]
     fn refcount(&self) -> &Refcount {
         // SAFETY: The pointer is valid as long as `self` is, and [`Refcount`] is transparent.
-        unsafe { &*addr_of_mut!((*self.shared.get()).ref_).cast() }
+        unsafe { &*(&raw mut (*self.shared.get()).ref_).cast() }
     }
 }
 
 // SAFETY: By the type invariants, the object lives as long as the count is not zero, and all
 // objects are counted.
 unsafe impl AlwaysRefCounted for RefPage {
+    #[inline]
     fn inc_ref(&self) {
         self.refcount().inc();
     }

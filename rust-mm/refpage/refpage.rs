@@ -20,7 +20,8 @@ use kernel::{
     mm::{
         folio::NewFolio,
         virt::VmaRef,
-        Mm, //
+        Mm,
+        MmWithUser, //
     },
     prelude::*,
     sync::{
@@ -64,8 +65,8 @@ pub unsafe extern "C" fn refpage_capture(
     fd: c_ulong,
     pgoff: c_ulong,
 ) -> *mut bindings::refpage {
-    // SAFETY: The current task's address space is valid.
-    let mm = unsafe { Mm::from_raw(mm) };
+    // SAFETY: The current task is a user of its address space.
+    let mm = unsafe { MmWithUser::from_raw(mm) };
     // SAFETY: There are no requirements.
     let compat = unsafe { bindings::in_compat_syscall() };
 
@@ -88,14 +89,14 @@ pub unsafe extern "C" fn refpage_capture(
 ///
 /// # Safety
 ///
-/// `mm` must be valid, and `refpage` must be referenced.
+/// `mm` must be valid and have a user, and `refpage` must be referenced.
 #[export]
 pub unsafe extern "C" fn refpage_fork(
     mm: *mut bindings::mm_struct,
     refpage: *mut bindings::refpage,
 ) -> *mut bindings::refpage {
-    // SAFETY: The caller promises that it is valid.
-    let mm = unsafe { Mm::from_raw(mm) };
+    // SAFETY: The caller promises that it is valid and has a user.
+    let mm = unsafe { MmWithUser::from_raw(mm) };
     // SAFETY: The caller promises that it is referenced, and C has no others than ours.
     let parent = unsafe { RefPage::from_raw(refpage) };
 
@@ -110,10 +111,10 @@ pub unsafe extern "C" fn refpage_fork(
 ///
 /// # Safety
 ///
-/// The caller must own a reference, which it gives away.
+/// Unless `refpage` is null, the caller must own a reference, which it gives away.
 #[export]
 pub unsafe extern "C" fn refpage_put(refpage: *mut bindings::refpage) {
-    // SAFETY: The caller owns a reference, and C has no others than ours.
+    // SAFETY: The caller owns a reference, if any, and C has no others than ours.
     drop(unsafe { RefPage::take_raw(refpage) });
 }
 
@@ -141,11 +142,9 @@ pub unsafe extern "C" fn refpage_fill(
     addr: c_ulong,
     vma: *mut bindings::vm_area_struct,
 ) -> c_int {
-    let Some(folio) = NonNull::new(folio) else {
-        return EINVAL.to_errno();
-    };
-    // SAFETY: The caller promises that it is valid and that nobody else accesses its memory.
-    let folio = unsafe { NewFolio::from_raw(folio) };
+    // SAFETY: The caller promises that it is valid, so it is not null, and that nobody else accesses
+    // its memory.
+    let folio = unsafe { NewFolio::from_raw(NonNull::new_unchecked(folio)) };
     // SAFETY: The caller promises that it is referenced, and C has no others than ours.
     let refpage = unsafe { RefPage::from_raw(refpage) };
     // SAFETY: The caller promises that it is valid and locked.
@@ -169,10 +168,11 @@ pub unsafe extern "C" fn refpage_fill(
 /// `mm` must be valid and have no users.
 #[export]
 pub unsafe extern "C" fn refpage_exit(mm: *mut bindings::mm_struct) {
-    // SAFETY: The caller promises that it is valid.
-    RefPageSet::exit(unsafe { Mm::from_raw(mm) });
+    // SAFETY: The caller promises that it is valid, and that nobody uses it any more.
+    unsafe { RefPageSet::exit(Mm::from_raw(mm)) };
 }
 
+/// Gives C a reference, or the error as a pointer.
 fn into_raw(result: Result<ARef<RefPage>>) -> *mut bindings::refpage {
     match result {
         Ok(refpage) => RefPage::into_raw(refpage),

@@ -8,17 +8,22 @@
 //! Contents are shared within an address space and with what it inherits by fork, but never
 //! further: how long mmap() takes would tell others what a process has in its memory.
 //!
+//! The hash needs no secret. Whoever makes up contents with equal hashes gets mappings that do not
+//! share and do not merge, in his own address space, and pays for the pages.
+//!
 //! Lock order: the set's lock is innermost. It may be taken with and without the mmap lock.
 
 use core::ptr::{
-    addr_of_mut,
     null_mut,
     NonNull, //
 };
 
 use kernel::{
     bindings,
-    mm::Mm,
+    mm::{
+        Mm,
+        MmWithUser, //
+    },
     new_spinlock,
     prelude::*,
     rbtree::{
@@ -62,13 +67,19 @@ pub(crate) struct RefPageSet {
 /// freed.
 struct Listed(NonNull<RefPage>);
 
-// SAFETY: A reference page belongs to no thread.
+// SAFETY: It gives access to a [`RefPage`], which is `Send` and `Sync`.
 unsafe impl Send for Listed {}
 
 impl Listed {
-    /// Takes a reference, unless the reference page is about to be freed.
+    /// Takes a reference, unless the reference page is about to be freed or its memory has failed.
+    ///
+    /// The latter is of use to those who have it already, but nobody should begin with it.
     fn get(&self) -> Option<ARef<RefPage>> {
         // SAFETY: By the type invariants, the pointer is valid.
+        if unsafe { self.0.as_ref() }.captured().is_poisoned() {
+            return None;
+        }
+        // SAFETY: As above.
         unsafe { RefPage::get_unless_zero(self.0) }
     }
 }
@@ -88,7 +99,7 @@ impl RefPageSet {
     /// # Errors
     ///
     /// [`ENOMEM`].
-    pub(crate) fn of(mm: &Mm) -> Result<Arc<Self>> {
+    pub(crate) fn of(mm: &MmWithUser) -> Result<Arc<Self>> {
         let slot = Self::slot(mm);
         let mut set = slot.load(Acquire);
 
@@ -105,13 +116,17 @@ impl RefPageSet {
             };
         }
 
-        // SAFETY: Pointers in the slot come from `Arc::into_raw` and stay there until `mm` has no
-        // users any more.
+        // SAFETY: Pointers in the slot come from `Arc::into_raw` and stay there as long as `mm` has
+        // users, of which we hold one.
         Ok(unsafe { ArcBorrow::from_raw(set.cast::<Self>()) }.into())
     }
 
-    /// Takes the set away from `mm`, which has no users and no VMAs any more.
-    pub(crate) fn exit(mm: &Mm) {
+    /// Takes the set away from `mm`.
+    ///
+    /// # Safety
+    ///
+    /// `mm` must have no users any more.
+    pub(crate) unsafe fn exit(mm: &Mm) {
         let set = Self::slot(mm).xchg(null_mut(), Full);
 
         if !set.is_null() {
@@ -157,9 +172,12 @@ impl RefPageSet {
             }
         }
 
-        let new = RefPage::new(captured, self.clone())?;
+        // What is listed may become the pointer that frees the object, so it must be the original.
+        let raw = ARef::into_raw(RefPage::new(captured, self.clone())?);
+        // SAFETY: The reference that the line above gave up is ours.
+        let new = unsafe { ARef::from_raw(raw) };
         // INVARIANT: `new` is valid, and removes itself before it is freed.
-        let node = RBTreeNode::new(hash, Listed(NonNull::from(&*new)), accounting::flags())?;
+        let node = RBTreeNode::new(hash, Listed(raw), accounting::flags())?;
 
         Ok(match self.list(hash, node) {
             Some(found) if same(found.captured(), new.captured()) => found,
@@ -184,29 +202,31 @@ impl RefPageSet {
         drop(removed);
     }
 
+    /// Returns the one that is listed with this hash.
     fn find(&self, hash: u64) -> Option<ARef<RefPage>> {
         self.listed.lock().get(&hash).and_then(Listed::get)
     }
 
-    /// Lists `node` if there is none with this hash that lives; otherwise returns that one.
+    /// Lists `node` if there is none with this hash that is fit for use; otherwise returns that one.
     fn list(&self, hash: u64, node: RBTreeNode<u64, Listed>) -> Option<ARef<RefPage>> {
         let mut listed = self.listed.lock();
-        let living = listed.get(&hash).and_then(Listed::get);
+        let usable = listed.get(&hash).and_then(Listed::get);
 
         // Nodes are freed after the lock is released.
-        let unused = match living {
+        let unused = match usable {
             Some(_) => Some(node),
             None => listed.insert(node),
         };
 
         drop(listed);
         drop(unused);
-        living
+        usable
     }
 
+    /// Returns the place where `mm` has its set.
     fn slot(mm: &Mm) -> &Atomic<*mut bindings::refpage_set> {
-        // SAFETY: `mm` is valid, and the slot is accessed by this function alone after the
-        // `mm_struct` is initialized.
-        unsafe { Atomic::from_ptr(addr_of_mut!((*mm.as_raw()).__bindgen_anon_1.refpages)) }
+        // SAFETY: `mm` is valid. Once it is initialized the slot is written here alone; fork copies
+        // the whole structure without a look at it, and initializes the copy.
+        unsafe { Atomic::from_ptr(&raw mut (*mm.as_raw()).__bindgen_anon_1.refpages) }
     }
 }

@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 
 #[kunit_tests(refpage)]
-mod tests {
+mod suite {
     use core::ptr::{
         null_mut,
         NonNull, //
@@ -22,12 +22,15 @@ mod tests {
         bindings,
         mm::{
             folio::NewFolio,
-            frozen::{
-                FrozenPage,
+            immutable::{
+                ImmutablePage,
                 PAGE_WORDS, //
             },
         },
-        page::PAGE_SIZE,
+        page::{
+            BorrowedPage,
+            PAGE_SIZE, //
+        },
         prelude::*,
         sync::Arc, //
     };
@@ -36,7 +39,7 @@ mod tests {
     const NO_FD: usize = usize::MAX;
 
     fn captured(init: impl FnOnce(&mut [u64; PAGE_WORDS])) -> Result<Arc<Captured>> {
-        let page = FrozenPage::new(accounting::page_flags(), init)?;
+        let page = ImmutablePage::new(accounting::page_flags(), init)?;
 
         Ok(Arc::new(Captured::from_page(page), GFP_KERNEL)?)
     }
@@ -120,34 +123,44 @@ mod tests {
         Ok(())
     }
 
+    /// What the end of a page contains, of a folio that nobody holds as [`NewFolio`].
+    fn content(folio: NonNull<bindings::folio>, index: usize) -> Result<Content> {
+        let mut words = [0u64; 64];
+        let len = size_of_val(&words);
+        // SAFETY: The folio has a page `index`.
+        let page = unsafe { bindings::folio_page(folio.as_ptr(), index) };
+        // SAFETY: A page of a valid folio is valid.
+        let page = unsafe { BorrowedPage::from_raw(NonNull::new(page).ok_or(EINVAL)?) };
+
+        // SAFETY: `words` has room for `len` bytes, and nobody writes to the page.
+        unsafe { page.read_raw(words.as_mut_ptr().cast(), PAGE_SIZE - len, len)? };
+        Ok(Content::classify(&words))
+    }
+
     #[test]
     fn fills_every_page_of_a_folio() -> Result {
         const ORDER: u32 = 2;
+        const PAGES: usize = 1 << ORDER;
 
         // SAFETY: There are no requirements in a context that may sleep.
         let folio =
             unsafe { bindings::__folio_alloc_noprof(bindings::GFP_KERNEL, ORDER, 0, null_mut()) };
-        let raw = NonNull::new(folio).ok_or(ENOMEM)?;
+        let folio = NonNull::new(folio).ok_or(ENOMEM)?;
         // SAFETY: The folio is valid and ours alone.
-        let mut folio = unsafe { NewFolio::from_raw(raw) };
-        let pages = folio.nr_pages();
+        let mut new = unsafe { NewFolio::from_raw(folio) };
+        let pages = new.nr_pages();
+        let filled = (0..pages).try_for_each(|index| new.fill(index, [1, index as u64]));
+        let beyond = new.fill(pages, [3, 4]);
 
-        let filled = (0..pages).all(|index| {
-            folio.fill(index, [1, 2]);
-            // SAFETY: The folio has a page `index`, is ours, and comes from lowmem.
-            let words: &[u64; PAGE_WORDS] = unsafe {
-                &*bindings::kmap_local_page(bindings::folio_page(raw.as_ptr(), index)).cast()
-            };
-            Content::classify(words) == Content::Pattern([1, 2])
-        });
-        // There is no such page, so nothing may happen.
-        folio.fill(pages, [3, 4]);
-
+        let right = (0..PAGES)
+            .all(|index| content(folio, index) == Ok(Content::Pattern([1, index as u64])));
         // SAFETY: We allocated the folio with this order and do not use it any more.
-        unsafe { bindings::__free_pages(bindings::folio_page(raw.as_ptr(), 0), ORDER) };
+        unsafe { bindings::__free_pages(bindings::folio_page(folio.as_ptr(), 0), ORDER) };
 
-        assert!(filled);
-        assert_eq!(pages, 1 << ORDER);
+        filled?;
+        assert!(right);
+        assert_eq!(pages, PAGES);
+        assert_eq!(beyond, Err(EINVAL));
         Ok(())
     }
 

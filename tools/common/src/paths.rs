@@ -13,6 +13,8 @@ pub struct Paths {
     pub cache: PathBuf,
     /// The part of the cache that belongs to this clone.
     pub state: PathBuf,
+    /// A kernel tree of the user's own, which has the series.
+    pub kdir: Option<PathBuf>,
     outside: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -28,11 +30,12 @@ impl Paths {
             None => user_cache()?,
         };
         let state = folder("REFPAGE_STATE").unwrap_or_else(|| cache.join("outside"));
-        let outside = [("STATE", &state), ("CACHE", &cache), ("SRC", &repo)]
+        let kdir = folder("REFPAGE_KDIR");
+        let outside = [("STATE", Some(&state)), ("CACHE", Some(&cache)), ("SRC", Some(&repo)), ("KDIR", kdir.as_ref())]
             .into_iter()
-            .filter_map(|(name, inner)| Some((inner.clone(), folder(&format!("REFPAGE_HOST_{name}"))?)))
+            .filter_map(|(name, inner)| Some((inner?.clone(), folder(&format!("REFPAGE_HOST_{name}"))?)))
             .collect();
-        Ok(Self { repo, cache, state, outside })
+        Ok(Self { repo, cache, state, kdir, outside })
     }
 
     /// The kernel tree of this clone.
@@ -108,6 +111,7 @@ mod tests {
             repo: "/src".into(),
             cache: "/cache".into(),
             state: "/state".into(),
+            kdir: None,
             outside: vec![("/state".into(), "/home/u/.cache/refpage/clones/1".into())],
         };
         assert_eq!(paths.shown(Path::new("/state/linux")), Path::new("/home/u/.cache/refpage/clones/1/linux"));

@@ -35,11 +35,12 @@ impl Target for Memory<'_> {
         self.pages.len()
     }
 
-    fn fill(&mut self, index: usize, pair: [u64; 2]) {
+    fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result<(), usize> {
         self.order.push(index);
         for words in self.pages[index].chunks_exact_mut(2) {
             words.copy_from_slice(&pair);
         }
+        Ok(())
     }
 
     fn copy(&mut self, index: usize) -> Result<(), usize> {

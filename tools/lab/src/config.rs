@@ -21,6 +21,10 @@ pub enum Config {
     Kunit,
     /// As test, with the option off
     Off,
+    /// The option on, and little else than what the series touches
+    Small,
+    /// As small, with the option off
+    SmallOff,
 }
 
 impl Config {
@@ -32,8 +36,15 @@ impl Config {
             Self::Debug => &["base", "test", "debug"],
             Self::Kunit => &["base", "kunit"],
             Self::Off => &["base", "test", "off"],
+            Self::Small => &["small", "demo"],
+            Self::SmallOff => &["small"],
         };
         names.iter().map(|name| repo.join("tools/configs").join(format!("{name}.config"))).collect()
+    }
+
+    /// The C compiler. GCC takes half the time for the kernel's many small files; KASAN with Rust wants Clang.
+    pub fn compiler(self) -> &'static str {
+        if self == Self::Debug { "clang" } else { "gcc" }
     }
 }
 

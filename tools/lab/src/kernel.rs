@@ -7,12 +7,13 @@ use common::cmd;
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::available_parallelism;
 
-const ROUGHLY: u64 = 2200;
+const ROUGHLY: u64 = 1800;
 
 /// A built kernel.
 pub struct Kernel {
@@ -28,20 +29,28 @@ pub struct Kernel {
 pub fn ensure(paths: &Paths, config: Config) -> Result<Kernel> {
     let _lock = lock::hold(&paths.state)?;
     let tree = tree::ensure(paths, false)?;
-    let output = make_folder(paths.state.join("build").join(config.to_string()))?;
+    let output = make_folder(builds(paths).join(config.to_string()))?;
     let fragments = config.fragments(&paths.repo);
     let stamp = tree.content.map(|content| stamp(&content, &fragments)).transpose()?;
     let built = output.join("built");
     let image = output.join("arch/x86/boot/bzImage");
     if stamp.is_none() || fs::read_to_string(&built).ok() != stamp || !image.exists() {
         let _ = fs::remove_file(&built);
-        configure(&tree.path, &output, &fragments)?;
+        configure(&tree.path, &output, config, &fragments)?;
         build(paths, config, &tree.path, &output)?;
         if let Some(stamp) = stamp {
             fs::write(&built, stamp)?;
         }
     }
     Ok(Kernel { image, output, tree: tree.path })
+}
+
+/// The folder of all builds of a tree; each tree of the user's own has another.
+pub fn builds(paths: &Paths) -> PathBuf {
+    let Some(kdir) = &paths.kdir else { return paths.state.join("build") };
+    let mut hasher = DefaultHasher::new();
+    paths.shown(kdir).hash(&mut hasher);
+    paths.state.join(format!("build-{:016x}", hasher.finish()))
 }
 
 fn stamp(content: &str, fragments: &[PathBuf]) -> Result<String> {
@@ -53,28 +62,32 @@ fn stamp(content: &str, fragments: &[PathBuf]) -> Result<String> {
 }
 
 /// `make` for this tree and build folder, with results that depend on neither machine nor time.
-pub fn make(tree: &Path, output: &Path) -> Command {
+pub fn make(tree: &Path, output: &Path, config: Config) -> Command {
     let jobs = available_parallelism().map_or(2, usize::from) + 1;
     let mut command = Command::new("make");
     command.arg("-C").arg(tree).arg(format!("O={}", output.display())).arg(format!("-j{jobs}"));
-    command.args(["LLVM=1", "CC=ccache clang", "HOSTCC=clang", "LOCALVERSION="]);
-    command.env("KBUILD_BUILD_TIMESTAMP", "1 January 2026").env("CCACHE_MAXSIZE", "5G");
+    let compiler = config.compiler();
+    command.arg("LLVM=1").arg(format!("CC=ccache {compiler}")).arg(format!("HOSTCC={compiler}")).arg("LOCALVERSION=");
+    // Without CCACHE_DEPEND, a file that is not in the cache goes through the preprocessor twice.
+    command.envs([("CCACHE_MAXSIZE", "5G"), ("CCACHE_DEPEND", "1"), ("KBUILD_BUILD_TIMESTAMP", "1 January 2026")]);
+    // Other trees of the same sources, as those of `make mutate` and `make bisect`, find what was compiled here.
+    command.env("CCACHE_BASEDIR", tree.parent().unwrap_or(tree));
     command.envs([("KBUILD_BUILD_USER", "refpage"), ("KBUILD_BUILD_HOST", "refpage"), ("KBUILD_BUILD_VERSION", "1")]);
     command
 }
 
 /// Starts from allnoconfig, so that an option is on only where a fragment or a dependency says so.
-fn configure(tree: &Path, output: &Path, fragments: &[PathBuf]) -> Result<()> {
+fn configure(tree: &Path, output: &Path, config: Config, fragments: &[PathBuf]) -> Result<()> {
     let old = fs::read(output.join(".config")).ok();
     let kept = output.join(".config.kept");
     if old.is_some() {
         fs::rename(output.join(".config"), &kept)?;
     }
-    cmd::run(make(tree, output).arg("-s").arg("allnoconfig").env("KCONFIG_ALLCONFIG", "/dev/null"))?;
+    cmd::run(make(tree, output, config).arg("-s").arg("allnoconfig").env("KCONFIG_ALLCONFIG", "/dev/null"))?;
     let mut merge = Command::new(tree.join("scripts/kconfig/merge_config.sh"));
     merge.current_dir(tree).arg("-m").arg("-O").arg(output).arg(output.join(".config")).args(fragments);
     cmd::run(&mut merge)?;
-    cmd::run(make(tree, output).arg("-s").arg("olddefconfig"))?;
+    cmd::run(make(tree, output, config).arg("-s").arg("olddefconfig"))?;
     let lost = config::lost(fragments, &output.join(".config"))?;
     if !lost.is_empty() {
         bail!("the kernel does not take {}: mend tools/configs/ or the Kconfig of the series", lost.join(", "));
@@ -91,7 +104,7 @@ fn build(paths: &Paths, config: Config, tree: &Path, output: &Path) -> Result<()
     let count = output.join("lines");
     let total = fs::read_to_string(&count).ok().and_then(|text| text.parse().ok()).unwrap_or(ROUGHLY);
     let lines =
-        logged(make(tree, output), &format!("building the {config} kernel"), total, &log).with_context(|| {
+        logged(make(tree, output, config), &format!("building the {config} kernel"), total, &log).with_context(|| {
             format!("the {config} kernel does not build; the whole log: {}", paths.shown(&log).display())
         })?;
     if lines > total / 2 {

@@ -1,5 +1,6 @@
 //! Builds, boots, runs and tests the kernel of the series.
 
+mod boot;
 mod complaints;
 mod config;
 mod demo;
@@ -46,6 +47,12 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         config: Config,
     },
+    /// Build the kernel and see that it boots to a shell and off again
+    Boot {
+        /// The configuration
+        #[arg(long, value_enum, default_value_t)]
+        config: Config,
+    },
     /// Boot the kernel and run a command as root
     Run {
         #[command(flatten)]
@@ -69,6 +76,9 @@ enum Verb {
     Test {
         /// Only these suites
         suites: Vec<String>,
+        /// Only these programs of the selftests, separated by commas
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        programs: Vec<String>,
     },
 }
 
@@ -117,10 +127,11 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             let kernel = kernel::ensure(&paths, config)?;
             println!("the kernel: {}", paths.shown(&kernel.image).display());
         }
+        Verb::Boot { config } => boot::run(&paths, config)?,
         Verb::Run { machine, command } => return session::run(&paths, &machine, &command.join(" ")),
         Verb::Shell { machine } => return session::shell(&paths, &machine),
         Verb::Demo { iterations } => demo::run(&paths, iterations)?,
-        Verb::Test { suites } => return suites::run_all(&paths, &suites),
+        Verb::Test { suites, programs } => return suites::run_all(&paths, &suites, &programs),
     }
     Ok(ExitCode::SUCCESS)
 }

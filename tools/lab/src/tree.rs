@@ -28,7 +28,12 @@ struct Made {
 
 /// Makes the tree, or moves it when `patches/` changed. Work in it that `patches/` does not hold is kept: then the
 /// tree stays where it is as long as `patches/` does, and is refused when both changed.
+///
+/// A tree of the user's own is taken as it is.
 pub fn ensure(paths: &Paths, discard: bool) -> Result<Tree> {
+    if let Some(path) = &paths.kdir {
+        return Ok(Tree { path: path.clone(), content: None });
+    }
     let base = base::import(paths, None)?;
     let path = paths.tree();
     let note = paths.state.join("tree.toml");

@@ -56,7 +56,7 @@ enum Verb {
         #[arg(long, conflicts_with = "kdir")]
         bases: bool,
     },
-    /// Run checkpatch, rustfmt, kernel-doc, b4, compilers with all warnings, Clippy, sparse and rustdoc on the series.
+    /// Run checkpatch, rustfmt, shellcheck, kernel-doc, b4, compilers with all warnings, Clippy, sparse and rustdoc on the series.
     Check {
         #[command(flatten)]
         tree: Tree,
@@ -73,7 +73,7 @@ enum Verb {
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
-    /// Build every patch, option on and off; what built before is remembered.
+    /// Build and boot every patch, option on and off; what booted before is remembered.
     Bisect {
         /// Only these, separated by commas.
         #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = bisect::names())]

@@ -5,7 +5,7 @@ use crate::guest::{self, Guest};
 use crate::kernel::Kernel;
 use crate::outcome::{Case, Outcome};
 use crate::{complaints, kernel, kvm, lock, tap};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
 use std::fs;
@@ -19,10 +19,10 @@ const LIMIT: Duration = Duration::from_secs(1200);
 const BEGIN: &str = "@@ begin ";
 const END: &str = "@@ end ";
 
-/// Builds and runs them all.
-pub fn run(paths: &Paths) -> Result<Vec<Case>> {
+/// Builds them all, and runs those that were named, or all.
+pub fn run(paths: &Paths, only: &[String]) -> Result<Vec<Case>> {
     let kernel = kernel::ensure(paths, Config::Test)?;
-    let programs = build(paths, &kernel)?;
+    let programs = choose(build(paths, &kernel)?, only)?;
     let kvm = kvm::usable(paths, &kernel.image)?;
     let mut left: &[PathBuf] = &programs;
     let mut cases = Vec::new();
@@ -125,9 +125,8 @@ fn build(paths: &Paths, kernel: &Kernel) -> Result<Vec<PathBuf>> {
     let _lock = lock::hold(&paths.state)?;
     let folder = kernel.tree.join("tools/testing/selftests/mm");
     let names = names(&fs::read_to_string(folder.join("Makefile")).context("the tree has no mm selftests")?);
-    let output = make_folder(paths.state.join("build/selftests"))?;
-    let headers = kernel::make(&kernel.tree, &kernel.output);
-    let mut headers = headers;
+    let output = make_folder(kernel::builds(paths).join("selftests"))?;
+    let mut headers = kernel::make(&kernel.tree, &kernel.output, Config::Test);
     headers.arg("headers");
     kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))?;
     let programs: Vec<PathBuf> = names.iter().map(|name| output.join(name)).collect();
@@ -135,6 +134,15 @@ fn build(paths: &Paths, kernel: &Kernel) -> Result<Vec<PathBuf>> {
     make.arg("-C").arg(&folder).arg(format!("OUTPUT={}", output.display()));
     make.arg(format!("KHDR_INCLUDES=-isystem {}/usr/include", kernel.output.display())).args(&programs);
     kernel::logged(make, "building the selftests", names.len() as u64, &paths.logs()?.join("selftests.log"))?;
+    Ok(programs)
+}
+
+fn choose(mut programs: Vec<PathBuf>, only: &[String]) -> Result<Vec<PathBuf>> {
+    let known: Vec<String> = programs.iter().map(|program| name(program)).collect();
+    if let Some(unknown) = only.iter().find(|wanted| !known.contains(wanted)) {
+        bail!("there is no program `{unknown}`: take some of {}", known.join(", "));
+    }
+    programs.retain(|program| only.is_empty() || only.contains(&name(program)));
     Ok(programs)
 }
 
@@ -164,6 +172,15 @@ mod tests {
     fn the_makefile_names_the_programs() {
         let makefile = "TEST_GEN_FILES = cow\nTEST_GEN_FILES += refpage_abi\nLOCAL_HDRS += refpage.h\nTEST_GEN_FILES += refpage_32\n";
         assert_eq!(names(makefile), ["refpage_abi", "refpage_32"]);
+    }
+
+    #[test]
+    fn programs_are_chosen_by_name() {
+        let all = || vec![PathBuf::from("/o/refpage_abi"), PathBuf::from("/o/refpage_32")];
+        assert_eq!(choose(all(), &[]).unwrap(), all());
+        assert_eq!(choose(all(), &["refpage_32".into()]).unwrap(), all()[1..]);
+        let error = choose(all(), &["refpage".into()]).unwrap_err().to_string();
+        assert!(error.contains("`refpage`") && error.contains("refpage_abi, refpage_32"), "{error}");
     }
 
     #[test]

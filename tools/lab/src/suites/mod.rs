@@ -13,32 +13,33 @@ use common::paths::Paths;
 use std::process::ExitCode;
 use std::time::Instant;
 
-type Run = fn(&Paths) -> Result<Vec<Case>>;
+/// A suite; those of the programs that were named concern the selftests alone.
+type Run = fn(&Paths, &[String]) -> Result<Vec<Case>>;
 
 const SUITES: [(&str, Run); 6] = [
-    ("check-sync", sync::run),
-    ("host tools", host::run),
-    ("vma", vma::run),
-    ("kernel build", kernel_build::run),
-    ("kunit", kunit::run),
+    ("check-sync", |paths, _| sync::run(paths)),
+    ("host tools", |paths, _| host::run(paths)),
+    ("vma", |paths, _| vma::run(paths)),
+    ("kernel build", |paths, _| kernel_build::run(paths)),
+    ("kunit", |paths, _| kunit::run(paths)),
     ("kselftest", kselftest::run),
 ];
 
 /// Runs the suites that were named, or all of them. A suite that cannot run has failed, and the next one runs.
-pub fn run_all(paths: &Paths, only: &[String]) -> Result<ExitCode> {
+pub fn run_all(paths: &Paths, only: &[String], programs: &[String]) -> Result<ExitCode> {
     let chosen = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     if let Some(unknown) = only.iter().find(|wanted| SUITES.iter().all(|(name, _)| name != wanted)) {
         anyhow::bail!("there is no suite `{unknown}`: take one of {}", SUITES.map(|(name, _)| name).join(", "));
     }
-    let suites = SUITES.into_iter().filter(|(name, _)| chosen(name)).map(|(name, run)| one(paths, name, run));
+    let suites = SUITES.into_iter().filter(|(name, _)| chosen(name)).map(|(name, run)| one(paths, name, run, programs));
     let report = Report::new(suites.collect());
     print!("{}", report.text());
     Ok(if report.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn one(paths: &Paths, name: &'static str, run: Run) -> Suite {
+fn one(paths: &Paths, name: &'static str, run: Run, programs: &[String]) -> Suite {
     eprintln!("== {name}");
     let start = Instant::now();
-    let cases = run(paths).unwrap_or_else(|error| vec![Case::failed(name, format!("{error:#}"))]);
+    let cases = run(paths, programs).unwrap_or_else(|error| vec![Case::failed(name, format!("{error:#}"))]);
     Suite { name, cases, time: start.elapsed() }
 }

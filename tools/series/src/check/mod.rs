@@ -5,6 +5,7 @@ mod build;
 mod checkpatch;
 mod kernel_doc;
 mod rustfmt;
+mod shellcheck;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -93,6 +94,7 @@ const CHECKS: &[Check] = &[
     Check { name: "check-sync", builds: false, run: in_sync },
     Check { name: "checkpatch", builds: false, run: checkpatch::run },
     Check { name: "rustfmt", builds: false, run: rustfmt::run },
+    Check { name: "shellcheck", builds: false, run: shellcheck::run },
     Check { name: "kernel-doc", builds: false, run: kernel_doc::run },
     Check { name: "b4-am", builds: false, run: b4::am },
     Check { name: "b4-prep", builds: false, run: b4::prep },

@@ -49,27 +49,32 @@ impl Benches {
         Ok(())
     }
 
-    /// The tests of the suite that fail.
-    pub fn failures(&self, suite: Suite) -> Result<Vec<String>> {
+    /// The tests of the suite that fail, in these programs where the suite has programs.
+    pub fn failures(&self, suite: Suite, programs: &[String]) -> Result<Vec<String>> {
         match suite {
             Suite::Content => content(&self.host()),
             Suite::Vma => {
                 let folder = self.lab.tree().join("tools/testing/vma");
                 cmd::run(Command::new("make").arg("-C").arg(folder))
                     .with_context(|| format!("tools/testing/vma {BROKEN}"))?;
-                self.in_lab(suite)
+                self.in_lab(suite, &[])
             }
             Suite::Kunit | Suite::Kselftest => {
                 if !self.lab.succeeds(&["build", "--config", "test"])? {
                     bail!("the kernel {BROKEN}");
                 }
-                self.in_lab(suite)
+                self.in_lab(suite, programs)
             }
         }
     }
 
-    fn in_lab(&self, suite: Suite) -> Result<Vec<String>> {
-        let (good, text) = self.lab.output(&["test", suite.name()])?;
+    fn in_lab(&self, suite: Suite, programs: &[String]) -> Result<Vec<String>> {
+        let list = programs.join(",");
+        let mut arguments = vec!["test", suite.name()];
+        if !programs.is_empty() {
+            arguments.extend(["--programs", &list]);
+        }
+        let (good, text) = self.lab.output(&arguments)?;
         Ok(told(good, failed_in_lab(&text, suite), suite))
     }
 }

@@ -46,7 +46,7 @@ fn refuse_failing_suites(benches: &Benches, mutations: &[Mutation]) -> Result<()
     for suite in used {
         eprintln!("without a mutation: {}", suite.name());
         benches.prepare(suite)?;
-        let failed = benches.failures(suite)?;
+        let failed = benches.failures(suite, &programs(mutations))?;
         if !failed.is_empty() {
             bail!("without any mutation these tests fail: {}: mend them first", failed.join(", "));
         }
@@ -54,11 +54,20 @@ fn refuse_failing_suites(benches: &Benches, mutations: &[Mutation]) -> Result<()
     Ok(())
 }
 
+/// Every program that some mutation is tried on; none means all.
+fn programs(mutations: &[Mutation]) -> Vec<String> {
+    let tried = mutations.iter().filter(|mutation| mutation.suites.contains(&Suite::Kselftest));
+    if tried.clone().any(|mutation| mutation.programs.is_empty()) {
+        return Vec::new();
+    }
+    tried.flat_map(|mutation| mutation.programs.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// The tests that caught it, from the first suite where one did.
 fn catch(benches: &Benches, mutation: &Mutation) -> Result<Vec<String>> {
     for suite in &mutation.suites {
         let mutated = Mutated::new(benches.file(*suite, mutation)?, mutation)?;
-        let failed = benches.failures(*suite);
+        let failed = benches.failures(*suite, &mutation.programs);
         mutated.undo()?;
         let failed = expected(mutation, failed?);
         if !failed.is_empty() {

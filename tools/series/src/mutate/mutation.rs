@@ -53,6 +53,9 @@ pub struct Mutation {
     pub replace: String,
     /// The suites to try it on, until one catches it.
     pub suites: Vec<Suite>,
+    /// The programs of the selftests to try it on; without them, all.
+    #[serde(default)]
+    pub programs: Vec<String>,
     /// Tests of which one at least must fail; without them, any test may.
     #[serde(default)]
     pub caught_by: Vec<String>,

@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "refpage_sys.h"
@@ -284,6 +285,17 @@ static bool store_is_all_or_nothing(char *page)
 	return !memcmp(page, want, psize());
 }
 
+/* Reads as a debugger does, where the kernel looks up the page. */
+static bool read_by_gup(void *addr)
+{
+	char buffer[64];
+	struct iovec local = { buffer, sizeof(buffer) };
+	struct iovec remote = { addr, sizeof(buffer) };
+
+	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) ==
+	       sizeof(buffer);
+}
+
 /*
  * The captured page is lost.  The kernel cannot take it from its users, so it
  * refuses, but gives it to nobody any more.
@@ -308,8 +320,16 @@ TEST_F(refpage_migrate, hwpoison_clean)
 				   self->page));
 	EXPECT_CONTENT(other, self->page, OTHER_SEED);
 	munmap(other, self->page);
+	EXPECT_FALSE(read_by_gup(self->area + self->page *
+				 (NR_STATES + CLEAN)));
 
-	/* The content itself is not lost: it can be captured again. */
+	/* Only the page is lost: a mapping made from now on has its own. */
+	other = refpage_map(self->page, SEED);
+	ASSERT_NE(MAP_FAILED, other);
+	EXPECT_CONTENT(other, self->page, SEED);
+	munmap(other, self->page);
+
+	/* Without users it is forgotten. */
 	ASSERT_EQ(0, munmap(self->area, self->size));
 	EXPECT_EQ(alive - 1, refpage_vmstat("nr_refpage"));
 	unpoison_memory(pfn);

@@ -12,9 +12,9 @@ use crate::{
         code::*,
         Result, //
     },
-    ffi::c_void,
-    mm::pin::PinnedUserPage,
+    mm::gup::UserPage,
     page::{
+        BorrowedPage,
         Page,
         PAGE_SIZE, //
     }, //
@@ -35,18 +35,23 @@ pub const PAGE_WORDS: usize = PAGE_SIZE / size_of::<u64>();
 /// # Examples
 ///
 /// ```
-/// use kernel::mm::frozen::{FrozenPage, PAGE_WORDS};
+/// use kernel::mm::immutable::{
+///     ImmutablePage,
+///     PAGE_WORDS, //
+/// };
 ///
-/// let page = FrozenPage::new(GFP_KERNEL, |words| words.fill(0xaa))?;
+/// let page = ImmutablePage::new(GFP_KERNEL, |words| words.fill(0xaa))?;
 ///
 /// assert_eq!(page.with_words(|words| words.len()), PAGE_WORDS);
 /// assert!(page.with_words(|words| words.iter().all(|&word| word == 0xaa)));
 /// # Ok::<(), Error>(())
 /// ```
-pub struct FrozenPage(Page);
+pub struct ImmutablePage(Page);
 
-impl FrozenPage {
+impl ImmutablePage {
     /// Allocates a page and lets `init` write its content, which starts as zeros.
+    ///
+    /// May sleep if `flags` allow it.
     ///
     /// # Errors
     ///
@@ -54,7 +59,7 @@ impl FrozenPage {
     pub fn new(flags: Flags, init: impl FnOnce(&mut [u64; PAGE_WORDS])) -> Result<Self> {
         let page = Page::alloc_page(flags | __GFP_ZERO)?;
 
-        with_mapped(&page, |ptr| {
+        page.with_page_mapped(|ptr| {
             // SAFETY: The page is mapped at `ptr`, aligned and zeroed, and nobody else has it yet.
             init(unsafe { &mut *ptr.cast() })
         });
@@ -66,6 +71,8 @@ impl FrozenPage {
 
     /// Allocates a page with the content that `source` has now.
     ///
+    /// May sleep if `flags` allow it.
+    ///
     /// If somebody writes to `source` at the same time then each of its bytes is either the old or
     /// the new one.
     ///
@@ -73,12 +80,21 @@ impl FrozenPage {
     ///
     /// - [`ENOMEM`] if there is no page or the memory cgroup is at its limit.
     /// - [`EFAULT`] if the hardware cannot read `source`.
-    pub fn copy_of(source: &PinnedUserPage, flags: Flags) -> Result<Self> {
+    pub fn copy_of(source: &UserPage, flags: Flags) -> Result<Self> {
         let page = Page::alloc_page(flags)?;
+        // SAFETY: The pointer is valid, and so it is as long as `source` is.
+        let source = unsafe { BorrowedPage::from_raw(source.as_raw()) };
+        // Its C type depends on the architecture.
+        let size = PAGE_SIZE.try_into()?;
 
-        // SAFETY: Both pages are valid and ours is not shared with anyone. The C function copes
-        // with concurrent writers of `source`.
-        if unsafe { bindings::copy_mc_highpage(page.as_ptr(), source.as_ptr()) } != 0 {
+        let left = page.with_page_mapped(|to| {
+            // SAFETY: Both pages are mapped for `size` bytes and ours is not shared with anyone. The
+            // C function copes with concurrent writers of `source`.
+            source.with_page_mapped(|from| unsafe {
+                bindings::copy_mc_to_kernel(to.cast(), from.cast(), size)
+            })
+        });
+        if left != 0 {
             return Err(EFAULT);
         }
 
@@ -87,12 +103,25 @@ impl FrozenPage {
     }
 
     /// Runs `f` with the content.
+    ///
+    /// The page is mapped with `kmap_local_page` meanwhile, so `f` stays on its task. If the memory
+    /// has failed then reading it is as bad as reading any other memory that has failed: see
+    /// [`ImmutablePage::is_poisoned`].
     pub fn with_words<R>(&self, f: impl FnOnce(&[u64; PAGE_WORDS]) -> R) -> R {
-        with_mapped(&self.0, |ptr| {
+        self.0.with_page_mapped(|ptr| {
             // SAFETY: The page is mapped at `ptr`, aligned, and by the type invariants it is
             // initialized and does not change.
             f(unsafe { &*ptr.cast() })
         })
+    }
+
+    /// Tells whether the memory of the page has failed, so that it should not be read any more.
+    ///
+    /// It may fail at any time: what is `false` now need not stay so.
+    #[inline]
+    pub fn is_poisoned(&self) -> bool {
+        // SAFETY: The page is valid.
+        unsafe { bindings::PageHWPoison(self.as_ptr()) }
     }
 
     /// Returns a raw pointer to the page, which must not be written to.
@@ -100,15 +129,4 @@ impl FrozenPage {
     pub fn as_ptr(&self) -> *mut bindings::page {
         self.0.as_ptr()
     }
-}
-
-/// Runs `f` with the address at which the page is mapped meanwhile.
-fn with_mapped<R>(page: &Page, f: impl FnOnce(*mut c_void) -> R) -> R {
-    // SAFETY: The page is valid.
-    let ptr = unsafe { bindings::kmap_local_page(page.as_ptr()) };
-    let result = f(ptr);
-    // SAFETY: `ptr` comes from `kmap_local_page`, and closures nest, so mappings are released in
-    // reverse order.
-    unsafe { bindings::kunmap_local(ptr) };
-    result
 }

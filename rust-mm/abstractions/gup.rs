@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pinned pages of user memory.
+//! Pages of user memory.
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 //!
-//! Reference: <https://docs.kernel.org/core-api/pin_user_pages.html>
+//! Reference: <https://docs.kernel.org/core-api/pin_user_pages.html>, which says when to take a page
+//! like this, and when to pin it.
 
 use crate::{
     bindings,
@@ -17,25 +18,29 @@ use crate::{
 };
 use core::ptr::NonNull;
 
-/// A page of user memory that is pinned for reading.
+/// A page of user memory that is held for reading.
 ///
-/// The page stays where it is and cannot be freed. Its content is not frozen: whoever maps it
-/// writable may still change it, so it can only be copied and never be borrowed as a slice.
+/// The page cannot be freed. Its content is not immutable: whoever maps it writable may still
+/// change it, so it can only be copied and never be borrowed as a slice.
+///
+/// It is a reference and no pin. What reads a page for a moment need not keep it from being
+/// migrated afterwards, and a pin has a price: shared pages are copied for it, and the address
+/// space is marked for good, so that each later fork looks for pins.
 ///
 /// # Invariants
 ///
-/// `page` is valid and holds a pin taken by `pin_user_pages_fast`.
-pub struct PinnedUserPage {
+/// `page` is valid and we own a reference on it.
+pub struct UserPage {
     page: NonNull<bindings::page>,
 }
 
-// SAFETY: A pin belongs to no thread, any thread may drop it.
-unsafe impl Send for PinnedUserPage {}
+// SAFETY: A reference belongs to no thread, any thread may drop it.
+unsafe impl Send for UserPage {}
 // SAFETY: No method changes anything.
-unsafe impl Sync for PinnedUserPage {}
+unsafe impl Sync for UserPage {}
 
-impl PinnedUserPage {
-    /// Pins the page at `addr` in the address space of the current task.
+impl UserPage {
+    /// Gets the page at `addr`, in bytes, in the address space of the current task.
     ///
     /// Tag bits in `addr` are ignored as the architecture says, and so is the offset into the
     /// page. Faults the page in if necessary; must be called from process context without any
@@ -50,12 +55,12 @@ impl PinnedUserPage {
     /// # Examples
     ///
     /// ```
-    /// use kernel::mm::pin::PinnedUserPage;
+    /// use kernel::mm::gup::UserPage;
     ///
     /// // There is no user memory at this address, nor anywhere in a kernel thread.
-    /// assert_eq!(PinnedUserPage::pin(usize::MAX).err(), Some(EFAULT));
+    /// assert_eq!(UserPage::get(usize::MAX).err(), Some(EFAULT));
     /// ```
-    pub fn pin(addr: usize) -> Result<Self> {
+    pub fn get(addr: usize) -> Result<Self> {
         // Kernel threads have no address space, and GUP takes it for granted.
         if current!().mm().is_none() {
             return Err(EFAULT);
@@ -65,31 +70,31 @@ impl PinnedUserPage {
 
         // SAFETY: We just checked that there is an address space, and the array has room for the
         // one page that we ask for. Any address is fine, it is checked.
-        let pinned = unsafe { bindings::pin_user_pages_fast(addr, 1, 0, &mut page) };
+        let got = unsafe { bindings::get_user_pages_fast(addr, 1, 0, &mut page) };
 
-        if pinned < 0 {
-            return Err(match Error::from_errno(pinned) {
+        if got < 0 {
+            return Err(match Error::from_errno(got) {
                 error if error == ENOMEM || error == EINTR => error,
                 _ => EFAULT,
             });
         }
 
-        // INVARIANT: The call above pinned the page.
+        // INVARIANT: The call above took a reference, which is ours now.
         let page = NonNull::new(page).ok_or(EFAULT)?;
         Ok(Self { page })
     }
 
     /// Returns a raw pointer to the page.
     #[inline]
-    pub fn as_ptr(&self) -> *mut bindings::page {
-        self.page.as_ptr()
+    pub fn as_raw(&self) -> NonNull<bindings::page> {
+        self.page
     }
 }
 
-impl Drop for PinnedUserPage {
+impl Drop for UserPage {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, we own a pin.
-        unsafe { bindings::unpin_user_page(self.as_ptr()) };
+        // SAFETY: By the type invariants, we own a reference.
+        unsafe { bindings::put_page(self.page.as_ptr()) };
     }
 }
