@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+// Formatted as the kernel has it.
+#[rustfmt::skip]
 #[path = "../../../rust-mm/refpage/content.rs"]
 mod content;
 

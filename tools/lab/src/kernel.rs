@@ -103,8 +103,8 @@ fn build(paths: &Paths, config: Config, tree: &Path, output: &Path) -> Result<()
     let log = paths.logs()?.join(format!("build-{config}.log"));
     let count = output.join("lines");
     let total = fs::read_to_string(&count).ok().and_then(|text| text.parse().ok()).unwrap_or(ROUGHLY);
-    let lines =
-        logged(make(tree, output, config), &format!("building the {config} kernel"), total, &log).with_context(|| {
+    let lines = logged(make(tree, output, config), &format!("building the {config} kernel"), total, &log)
+        .with_context(|| {
             format!("the {config} kernel does not build; the whole log: {}", paths.shown(&log).display())
         })?;
     if lines > total / 2 {

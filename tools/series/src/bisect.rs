@@ -24,7 +24,7 @@ pub fn names() -> Vec<&'static str> {
 
 /// Builds and boots each commit of the series; gives whether all do. What did before is remembered.
 pub fn run(project: &Project, wanted: &[String]) -> Result<bool> {
-    let lab = Lab::new("bisect")?;
+    let lab = Lab::new(project, "bisect")?;
     let git = Git::new(&lab.tree());
     let mut memory = Memory::load(project, &lab)?;
     let commits = git.run(&["rev-list", "--reverse", "base..series"])?;

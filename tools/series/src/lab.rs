@@ -1,4 +1,4 @@
-//! Calls `lab`, which lies beside this program, on a kernel tree of its own.
+//! Calls `lab` on a kernel tree of its own, through the front that builds it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,21 +7,19 @@ use anyhow::{Context, Result, bail};
 use common::cmd;
 use common::paths::{Paths, make_folder};
 
+use crate::project::Project;
+
 /// A second state folder: its tree may be edited and built without touching the one that the user works in.
 pub struct Lab {
-    program: PathBuf,
+    bootstrap: PathBuf,
     state: PathBuf,
 }
 
 impl Lab {
     /// Makes the tree in the state folder `name`, exactly as `patches/` says.
-    pub fn new(name: &str) -> Result<Self> {
-        let program = std::env::current_exe()?.with_file_name("lab");
-        if !program.is_file() {
-            bail!("{} is not there: run this through tools/bootstrap, which builds it", program.display());
-        }
+    pub fn new(project: &Project, name: &str) -> Result<Self> {
         let state = make_folder(Paths::discover()?.state.join(name))?;
-        let lab = Self { program, state };
+        let lab = Self { bootstrap: project.path("tools/bootstrap"), state };
         if !lab.succeeds(&["tree", "--discard"])? {
             bail!("`lab tree` fails: mend what it says");
         }
@@ -37,8 +35,9 @@ impl Lab {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env("REFPAGE_STATE", &self.state).stdin(Stdio::null()).args(args);
+        let mut command = Command::new("bash");
+        command.arg(&self.bootstrap).args(["--inside", "lab"]).args(args);
+        command.env("REFPAGE_STATE", &self.state).stdin(Stdio::null());
         command
     }
 

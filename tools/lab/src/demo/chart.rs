@@ -25,9 +25,10 @@ where
 {
     let told = |error: DrawingAreaErrorKind<B::ErrorType>| error.to_string();
     area.fill(&WHITE).map_err(told)?;
-    let top = groups.iter().flat_map(|(_, bars)| bars).copied().fold(1.0, f64::max) * 1.1;
+    // Room for the legend above the bars.
+    let top = groups.iter().flat_map(|(_, bars)| bars).copied().fold(1.0, f64::max) * 1.3;
     let mut chart = ChartBuilder::on(area)
-        .caption("time, memset = 1", ("sans-serif", 20))
+        .caption("Instruction time, relative to memset", ("sans-serif", 20))
         .margin(16)
         .x_label_area_size(36)
         .y_label_area_size(48)
@@ -49,7 +50,13 @@ where
         let color = *color;
         series.label(name(way)).legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], color.filled()));
     }
-    chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw().map_err(told)?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .border_style(BLACK)
+        .background_style(WHITE)
+        .draw()
+        .map_err(told)?;
     area.present().map_err(told)
 }
 

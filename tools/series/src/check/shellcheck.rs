@@ -14,7 +14,8 @@ pub fn run(subject: &Subject) -> Result<Vec<String>> {
     let listing = cmd::output(cmd::git(root).args(["ls-files"]))?;
     let scripts: Vec<PathBuf> = listing.lines().map(|name| root.join(name)).filter(|path| is_script(path)).collect();
     let mut command = Command::new("shellcheck");
-    let (clean, text) = text_of(command.args(["--format=gcc", "--external-sources", "--source-path=SCRIPTDIR"]).args(&scripts))?;
+    let (clean, text) =
+        text_of(command.args(["--format=gcc", "--external-sources", "--source-path=SCRIPTDIR"]).args(&scripts))?;
     Ok(if clean { Vec::new() } else { text.lines().map(str::to_owned).collect() })
 }
 

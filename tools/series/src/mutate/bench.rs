@@ -24,7 +24,7 @@ pub struct Benches {
 
 impl Benches {
     pub fn new(project: &Project) -> Result<Self> {
-        Ok(Self { project: project.clone(), base: Base::load(project)?, lab: Lab::new("mutate")? })
+        Ok(Self { project: project.clone(), base: Base::load(project)?, lab: Lab::new(project, "mutate")? })
     }
 
     /// The file that holds the mutated text.

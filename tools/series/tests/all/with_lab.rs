@@ -1,13 +1,13 @@
 //! `series mutate` and `series bisect`, beside a stand-in for `lab` that builds and tests the toy tree.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use crate::toy::{Toy, git, write};
 
 /// Builds whatever lacks the word BROKEN; its one test wants `// Two.` in page.rs.
 const LAB: &str = r#"#!/bin/sh
+shift 2 # --inside lab
 tree=$REFPAGE_STATE/linux
 page=$tree/mm/refpage/page.rs
 case $1 in
@@ -25,22 +25,11 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let bench = Self { toy: Toy::exported(), folder: tempfile::tempdir().unwrap() };
-        bench.install(Path::new(env!("CARGO_BIN_EXE_series")), "series");
-        let lab = bench.folder.path().join("lab.sh");
-        write(&lab, LAB);
-        bench.install(&lab, "lab");
+        write(&bench.toy.project().join("tools/bootstrap"), LAB);
         for config in ["small", "demo"] {
             write(&bench.toy.project().join(format!("tools/configs/{config}.config")), "");
         }
         bench
-    }
-
-    /// Copies a program, by a process of its own: what this one has open for writing, a child that another test forks
-    /// meanwhile has too, and then the program is busy.
-    fn install(&self, program: &Path, name: &str) {
-        let mut install = Command::new("install");
-        install.args(["-m", "755"]).arg(program).arg(self.folder.path().join(name));
-        assert!(install.status().unwrap().success());
     }
 
     fn mutation(&self, name: &str, find: &str, replace: &str, more: &str) {
@@ -51,7 +40,7 @@ impl Bench {
     }
 
     fn run(&self, args: &[&str]) -> (bool, String) {
-        let mut command = Command::new(self.folder.path().join("series"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_series"));
         command.arg("--project").arg(self.toy.project()).args(args).env("TOY", self.toy.tree());
         command.env("REFPAGE_SRC", self.toy.project());
         command.env("REFPAGE_CACHE", self.folder.path()).env("REFPAGE_STATE", self.folder.path().join("state"));
@@ -152,7 +141,6 @@ fn bisect_boots_with_the_option_once_it_is_there() {
     write(&bench.toy.tree().join("mm/Kconfig"), "config REFPAGE\n");
     write(&bench.toy.tree().join("mm/refpage/page.rs"), "// BROKEN\n");
     bench.toy.commit("mm: break it\n\nWhy.");
-    bench
-        .refuses(&["bisect", "--config", "on"], &["0002 on=-", "0003 on=FAILED mm: break it", "0 boots ok, 1 failed"]);
+    bench.refuses(&["bisect", "--config", "on"], &["0002 on=-", "0003 on=FAILED mm: break it", "0 boots ok, 1 failed"]);
     assert_eq!(git(&bench.toy.tree(), &["status", "--porcelain"]), "");
 }
