@@ -76,9 +76,8 @@ enum Verb {
     Test {
         /// Only these suites
         suites: Vec<String>,
-        /// Only these programs of the selftests, separated by commas
-        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-        programs: Vec<String>,
+        #[command(flatten)]
+        programs: Programs,
     },
 }
 
@@ -100,6 +99,17 @@ pub struct Machine {
     /// Let the guest's clock count instructions, on one processor
     #[arg(long)]
     icount: bool,
+}
+
+/// What to run of the selftests.
+#[derive(Args, Clone)]
+pub struct Programs {
+    /// Only these programs of the selftests, separated by commas
+    #[arg(long = "programs", value_name = "NAMES", value_delimiter = ',')]
+    names: Vec<String>,
+    /// Stop a guest that runs selftests after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
+    limit: u64,
 }
 
 fn main() -> ExitCode {

@@ -13,13 +13,17 @@ use crate::project::Project;
 pub struct Lab {
     bootstrap: PathBuf,
     state: PathBuf,
+    /// The folder as the user sees it.
+    shown: PathBuf,
 }
 
 impl Lab {
     /// Makes the tree in the state folder `name`, exactly as `patches/` says.
     pub fn new(project: &Project, name: &str) -> Result<Self> {
-        let state = make_folder(Paths::discover()?.state.join(name))?;
-        let lab = Self { bootstrap: project.path("tools/bootstrap"), state };
+        let paths = Paths::discover()?;
+        let state = make_folder(paths.state.join(name))?;
+        let shown = paths.shown(&state);
+        let lab = Self { bootstrap: project.path("tools/bootstrap"), state, shown };
         if !lab.succeeds(&["tree", "--discard"])? {
             bail!("`lab tree` fails: mend what it says");
         }
@@ -37,7 +41,7 @@ impl Lab {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("bash");
         command.arg(&self.bootstrap).args(["--inside", "lab"]).args(args);
-        command.env("REFPAGE_STATE", &self.state).stdin(Stdio::null());
+        command.env("REFPAGE_STATE", &self.state).env("REFPAGE_HOST_STATE", &self.shown).stdin(Stdio::null());
         command
     }
 

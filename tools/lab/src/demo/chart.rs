@@ -72,10 +72,10 @@ fn groups(figures: &Figures) -> Vec<Group> {
     };
     let mut groups: Vec<Group> = Vec::new();
     for touch in figures.touches() {
-        let bars = heights(&|way| figures.row(touch, way).map(|cost| cost.seconds));
+        let bars = heights(&|way| figures.row(touch, way).map(|cost| cost.cpu_seconds));
         groups.push((format!("{} KiB touched", touch / 1024), bars));
     }
-    groups.push(("PDF".into(), heights(&|way| figures.pdf(way).map(|cost| cost.seconds))));
+    groups.push(("PDF".into(), heights(&|way| figures.pdf(way).map(|cost| cost.cpu_seconds))));
     groups
 }
 

@@ -26,8 +26,8 @@ pub struct Machine {
 pub struct Cost {
     /// How fresh memory was made: `memset`, `none` or `refpage`.
     pub way: String,
-    /// Elapsed time.
-    pub seconds: f64,
+    /// Processor time, which leaves out what else the guest did.
+    pub cpu_seconds: f64,
     /// Page faults.
     pub minor_faults: i64,
     /// Resident memory at the start.
@@ -135,7 +135,7 @@ pub mod tests {
 
     fn cost(way: &str, seconds: f64, peak: u64) -> String {
         format!(
-            "\"way\":\"{way}\",\"seconds\":{seconds},\"minor_faults\":1,\"start_rss_kib\":1000,\
+            "\"way\":\"{way}\",\"cpu_seconds\":{seconds},\"minor_faults\":1,\"start_rss_kib\":1000,\
              \"peak_rss_kib\":{peak},\"fresh_memory_holds\":true"
         )
     }

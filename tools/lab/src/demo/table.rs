@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// The whole text.
 pub fn text(figures: &Figures) -> String {
     let mut text = format!(
-        "Linux {}, transparent huge pages: {}, instruction time under emulation\n\n",
+        "Linux {}, transparent huge pages: {}, instruction time of the processor under emulation\n\n",
         figures.machine.kernel, figures.machine.thp
     );
     text += &microbench(figures);
@@ -23,7 +23,7 @@ fn microbench(figures: &Figures) -> String {
             format!("{} of {}", size(row.touch_bytes), size(row.map_bytes)),
             name(&row.cost.way),
             time(&row.cost),
-            base.map(|base| saved(row.cost.seconds, base.seconds)).unwrap_or_default(),
+            base.map(|base| saved(row.cost.cpu_seconds, base.cpu_seconds)).unwrap_or_default(),
             size(row.cost.grown_kib() * 1024),
             base.map(|base| saved(row.cost.grown_kib() as f64, base.grown_kib() as f64)).unwrap_or_default(),
             row.cost.minor_faults.to_string(),
@@ -41,7 +41,7 @@ fn pdf(figures: &Figures) -> String {
         rows.push(vec![
             name(&cost.way),
             time(cost),
-            base.map(|base| ratio(cost.seconds, base.seconds)).unwrap_or_default(),
+            base.map(|base| ratio(cost.cpu_seconds, base.cpu_seconds)).unwrap_or_default(),
             size(cost.peak_rss_kib * 1024),
             base.map(|base| ratio(cost.peak_rss_kib as f64, base.peak_rss_kib as f64)).unwrap_or_default(),
             cost.minor_faults.to_string(),
@@ -66,7 +66,7 @@ pub fn name(way: &str) -> String {
 }
 
 fn time(cost: &Cost) -> String {
-    format!("{:.3} s", cost.seconds)
+    format!("{:.3} s", cost.cpu_seconds)
 }
 
 fn saved(value: f64, base: f64) -> String {

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::guest::{self, Guest};
 use crate::kernel::Kernel;
 use crate::outcome::{Case, Outcome};
-use crate::{complaints, kernel, kvm, lock, tap};
+use crate::{Programs, complaints, kernel, kvm, lock, tap};
 use anyhow::{Context, Result, bail};
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
@@ -14,15 +14,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// For one guest: under TCG a program takes seconds, and one that hangs must not eat the time of the others.
-const LIMIT: Duration = Duration::from_secs(1200);
 const BEGIN: &str = "@@ begin ";
 const END: &str = "@@ end ";
 
 /// Builds them all, and runs those that were named, or all.
-pub fn run(paths: &Paths, only: &[String]) -> Result<Vec<Case>> {
+pub fn run(paths: &Paths, wanted: &Programs) -> Result<Vec<Case>> {
     let kernel = kernel::ensure(paths, Config::Test)?;
-    let programs = choose(build(paths, &kernel)?, only)?;
+    let programs = choose(build(paths, &kernel)?, &wanted.names)?;
     let kvm = kvm::usable(paths, &kernel.image)?;
     let mut left: &[PathBuf] = &programs;
     let mut cases = Vec::new();
@@ -31,7 +29,7 @@ pub fn run(paths: &Paths, only: &[String]) -> Result<Vec<Case>> {
     while !left.is_empty() {
         turn += 1;
         let log = paths.logs()?.join(format!("kselftest-{turn}.log"));
-        let guest = machine(paths, &kernel, kvm, &log)?;
+        let guest = machine(paths, &kernel, kvm, &log, Duration::from_secs(wanted.limit))?;
         let (seen, found) = boot(paths, &guest, left)?;
         cases.extend(found);
         left = &left[seen.min(left.len())..];
@@ -39,11 +37,11 @@ pub fn run(paths: &Paths, only: &[String]) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn machine(paths: &Paths, kernel: &Kernel, kvm: bool, log: &Path) -> Result<Guest> {
+fn machine(paths: &Paths, kernel: &Kernel, kvm: bool, log: &Path, limit: Duration) -> Result<Guest> {
     Ok(Guest {
         kvm,
         nodes: 2,
-        limit: Some(LIMIT),
+        limit: Some(limit),
         writable: vec![make_folder(paths.state.join("guest"))?],
         ..Guest::new(&kernel.image, log)
     })

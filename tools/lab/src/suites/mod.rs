@@ -7,14 +7,15 @@ mod kunit;
 mod sync;
 mod vma;
 
+use crate::Programs;
 use crate::outcome::{Case, Report, Suite};
 use anyhow::Result;
 use common::paths::Paths;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// A suite; those of the programs that were named concern the selftests alone.
-type Run = fn(&Paths, &[String]) -> Result<Vec<Case>>;
+/// A suite; the programs concern the selftests alone.
+type Run = fn(&Paths, &Programs) -> Result<Vec<Case>>;
 
 const SUITES: [(&str, Run); 6] = [
     ("check-sync", |paths, _| sync::run(paths)),
@@ -26,7 +27,7 @@ const SUITES: [(&str, Run); 6] = [
 ];
 
 /// Runs the suites that were named, or all of them. A suite that cannot run has failed, and the next one runs.
-pub fn run_all(paths: &Paths, only: &[String], programs: &[String]) -> Result<ExitCode> {
+pub fn run_all(paths: &Paths, only: &[String], programs: &Programs) -> Result<ExitCode> {
     let chosen = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     if let Some(unknown) = only.iter().find(|wanted| SUITES.iter().all(|(name, _)| name != wanted)) {
         anyhow::bail!("there is no suite `{unknown}`: take one of {}", SUITES.map(|(name, _)| name).join(", "));
@@ -37,7 +38,7 @@ pub fn run_all(paths: &Paths, only: &[String], programs: &[String]) -> Result<Ex
     Ok(if report.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn one(paths: &Paths, name: &'static str, run: Run, programs: &[String]) -> Suite {
+fn one(paths: &Paths, name: &'static str, run: Run, programs: &Programs) -> Suite {
     eprintln!("== {name}");
     let start = Instant::now();
     let cases = run(paths, programs).unwrap_or_else(|error| vec![Case::failed(name, format!("{error:#}"))]);

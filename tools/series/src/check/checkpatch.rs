@@ -23,7 +23,7 @@ struct Allowed {
 struct Allow {
     #[serde(rename = "type")]
     kind: String,
-    /// Subject of the patch; without it, any patch.
+    /// How the subjects of the patches begin; without it, any patch.
     patch: Option<String>,
     reason: String,
 }
@@ -31,7 +31,7 @@ struct Allow {
 impl Allow {
     fn covers(&self, patch: &Patch, line: &str) -> bool {
         line.contains(&format!(":{}: ", self.kind))
-            && self.patch.as_ref().is_none_or(|subject| *subject == patch.subject)
+            && self.patch.as_ref().is_none_or(|start| patch.subject.starts_with(start))
     }
 }
 

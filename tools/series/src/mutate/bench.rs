@@ -13,6 +13,8 @@ use crate::lab::Lab;
 use crate::project::Project;
 use crate::views;
 
+/// In seconds: a mutation that makes every test hang is caught long before each of them has run out of its time.
+const LIMIT: &str = "300";
 const BROKEN: &str = "does not build with it: a mutation must be wrong, not broken";
 
 /// The trees that mutations are made in.
@@ -70,7 +72,7 @@ impl Benches {
 
     fn in_lab(&self, suite: Suite, programs: &[String]) -> Result<Vec<String>> {
         let list = programs.join(",");
-        let mut arguments = vec!["test", suite.name()];
+        let mut arguments = vec!["test", suite.name(), "--limit", LIMIT];
         if !programs.is_empty() {
             arguments.extend(["--programs", &list]);
         }
