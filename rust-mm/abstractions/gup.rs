@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 //!
-//! Reference: <https://docs.kernel.org/core-api/pin_user_pages.html>, which says when to take a page
-//! like this, and when to pin it.
+//! When to take a page like this, and when to pin it:
+//! <https://docs.kernel.org/core-api/pin_user_pages.html>
 
 use crate::{
     bindings,

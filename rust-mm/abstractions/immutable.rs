@@ -88,8 +88,8 @@ impl ImmutablePage {
         let size = PAGE_SIZE.try_into()?;
 
         let left = page.with_page_mapped(|to| {
-            // SAFETY: Both pages are mapped for `size` bytes and ours is not shared with anyone. The
-            // C function copes with concurrent writers of `source`.
+            // SAFETY: Both pages are mapped for `size` bytes and ours is not shared with anyone.
+            // The C function copes with concurrent writers of `source`.
             source.with_page_mapped(|from| unsafe {
                 bindings::copy_mc_to_kernel(to.cast(), from.cast(), size)
             })

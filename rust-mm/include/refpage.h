@@ -65,8 +65,9 @@
  *
  * 5. VMAs merge only if their vm_refpage pointers are equal, NULL included; see
  *    is_mergeable_vma(). Within an mm, equal contents have equal pointers,
- *    except where two contents have one hash: then only one of them is shared,
- *    and VMAs of the other do not merge.
+ *    except where two contents have one hash, or the memory of a captured page
+ *    has failed: then only one of two is shared, and VMAs of the other do not
+ *    merge with its VMAs.
  *
  * 6. The child's &struct refpage has the captured page of the parent's, not a
  *    copy: fork copies special PTEs as they are.
@@ -133,7 +134,8 @@
  *   anonymous ones.
  * - The captured page and all bookkeeping are charged as kernel memory to the
  *   memory cgroup of the task that is in mmap() or fork(), with
- *   __GFP_RETRY_MAYFAIL: at the limit the call fails and nobody is killed.
+ *   __GFP_RETRY_MAYFAIL: at the limit the call fails and nobody is killed for
+ *   it.
  *   There is no charge when a child starts to share a captured page, and the
  *   charge does not move.
  * - nr_refpage is the number of captured pages that some &struct refpage uses,

@@ -142,8 +142,8 @@ pub unsafe extern "C" fn refpage_fill(
     addr: c_ulong,
     vma: *mut bindings::vm_area_struct,
 ) -> c_int {
-    // SAFETY: The caller promises that it is valid, so it is not null, and that nobody else accesses
-    // its memory.
+    // SAFETY: The caller promises that it is valid, so it is not null, and that nobody else
+    // accesses its memory.
     let folio = unsafe { NewFolio::from_raw(NonNull::new_unchecked(folio)) };
     // SAFETY: The caller promises that it is referenced, and C has no others than ours.
     let refpage = unsafe { RefPage::from_raw(refpage) };

@@ -207,7 +207,7 @@ impl RefPageSet {
         self.listed.lock().get(&hash).and_then(Listed::get)
     }
 
-    /// Lists `node` if there is none with this hash that is fit for use; otherwise returns that one.
+    /// Lists `node` if there is none with this hash that is fit for use; else returns that one.
     fn list(&self, hash: u64, node: RBTreeNode<u64, Listed>) -> Option<ARef<RefPage>> {
         let mut listed = self.listed.lock();
         let usable = listed.get(&hash).and_then(Listed::get);

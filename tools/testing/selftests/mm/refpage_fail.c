@@ -120,7 +120,7 @@ static bool failed_one(FIXTURE_DATA(refpage_fail) *self)
 	     __more && __nth < MAX_NTH &&				\
 	     ({ fail_at(self, __nth); ok = (statement);			\
 		int __err = errno; __more = failed_one(self);		\
-		count += __more; errno = __err; true; });		\
+		(count) += __more; errno = __err; true; });		\
 	     __nth++)
 
 #define EXPECT_FAILED_SOMETIMES(count) do {				\

@@ -140,13 +140,13 @@ TEST_F(refpage_contents, swap_and_fork)
 /* A swap entry that is discarded leaves the content, not what was swapped. */
 TEST_F(refpage_contents, swap_and_discard)
 {
-	static const int advices[] = { MADV_DONTNEED, MADV_FREE };
+	static const int hints[] = { MADV_DONTNEED, MADV_FREE };
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(advices); i++) {
+	for (i = 0; i < ARRAY_SIZE(hints); i++) {
 		if (swap_out(self))
 			SKIP(return, "no swap");
-		ASSERT_EQ(0, madvise(self->map, self->len, advices[i]));
+		ASSERT_EQ(0, madvise(self->map, self->len, hints[i]));
 		discarded(self, 0, self->len, variant->seed);
 		EXPECT_EQ(0, refpage_smaps_kb(self->map, self->len, "Swap:"));
 		EXPECT_MODEL();

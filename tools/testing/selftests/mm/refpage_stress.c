@@ -360,7 +360,7 @@ static bool op_read(struct world *w)
 /* Advice that changes no byte, whatever it answers. */
 static bool op_advise(struct world *w)
 {
-	static const int advices[] = {
+	static const int hints[] = {
 		MADV_COLD, MADV_PAGEOUT, MADV_MERGEABLE, MADV_UNMERGEABLE,
 		MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_COLLAPSE,
 		MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_WILLNEED,
@@ -371,7 +371,7 @@ static bool op_advise(struct world *w)
 	log_op(w, "advise", r);
 	if (r.count)
 		madvise(arena_at(w, r.first), r.count * w->page,
-			advices[below(w, ARRAY_SIZE(advices))]);
+			hints[below(w, ARRAY_SIZE(hints))]);
 	return true;
 }
 

@@ -147,7 +147,7 @@ TEST_F(refpage_vma, split_by_mprotect)
 
 TEST_F(refpage_vma, split_by_madvise)
 {
-	static const int advices[][2] = {
+	static const int hints[][2] = {
 		{ MADV_DONTDUMP, MADV_DODUMP },
 		{ MADV_DONTFORK, MADV_DOFORK },
 		{ MADV_WIPEONFORK, MADV_KEEPONFORK },
@@ -157,10 +157,10 @@ TEST_F(refpage_vma, split_by_madvise)
 	unsigned int i;
 
 	ASSERT_TRUE(place_ten(self));
-	for (i = 0; i < ARRAY_SIZE(advices); i++) {
-		ASSERT_EQ(0, madvise(at(self, MID), len, advices[i][0]));
+	for (i = 0; i < ARRAY_SIZE(hints); i++) {
+		ASSERT_EQ(0, madvise(at(self, MID), len, hints[i][0]));
 		EXPECT_TEN(3);
-		ASSERT_EQ(0, madvise(at(self, MID), len, advices[i][1]));
+		ASSERT_EQ(0, madvise(at(self, MID), len, hints[i][1]));
 		EXPECT_TEN(1);
 	}
 }
