@@ -26,8 +26,7 @@ pub fn run(paths: &Paths) -> Result<Vec<Case>> {
 
 /// The program names the tests that fail, and gives no more than a number for the others.
 fn parse(text: &str) -> Result<Vec<Case>> {
-    let sum =
-        text.lines().rev().find_map(numbers).with_context(|| format!("vma gave no sum: {}", cmd::tail(text, 5)))?;
+    let sum = text.lines().rev().find_map(numbers).with_context(|| format!("vma gave no sum: {}", last_words(text)))?;
     let (run, passed, failed) = sum;
     if run != passed + failed {
         bail!("the sum of vma does not add up: {run} run, {passed} passed, {failed} failed");
@@ -36,6 +35,12 @@ fn parse(text: &str) -> Result<Vec<Case>> {
     let good = (1..=passed).map(|number| Case::passed(format!("vma {number}")));
     let bad = (0..failed).map(|number| Case::failed("vma", why.get(number).copied().unwrap_or("no name given")));
     Ok(good.chain(bad).collect())
+}
+
+/// A sanitizer ends the program, with a summary among much else.
+fn last_words(text: &str) -> String {
+    let summary = text.lines().find_map(|line| line.strip_prefix("SUMMARY: "));
+    summary.map_or_else(|| cmd::tail(text, 5), str::to_owned)
 }
 
 fn numbers(line: &str) -> Option<(usize, usize, usize)> {
@@ -62,6 +67,8 @@ mod tests {
     #[test]
     fn no_sum_is_an_error() {
         assert!(parse("Aborted\n").is_err());
+        let error = parse("SUMMARY: AddressSanitizer: heap-use-after-free vma.c:1 in f\n==1==ABORTING\n").unwrap_err();
+        assert_eq!(error.to_string(), "vma gave no sum: AddressSanitizer: heap-use-after-free vma.c:1 in f");
         assert!(parse("3 tests run, 1 passed, 0 failed.\n").is_err());
     }
 }
