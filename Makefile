@@ -23,8 +23,8 @@ help: ## show this list
 demo: ## set up what is missing, boot the kernel, show the mapping type at work with figures
 	@$(LAB) demo $(ARGS)
 
-test: ## run everything that CI runs
-	@$(LAB) test $(ARGS)
+test: ## run everything that CI runs (KCONFIG=)
+	@$(LAB) test --config $(KCONFIG) $(ARGS)
 
 build: ## build the kernel (KCONFIG=)
 	@$(LAB) build --config $(KCONFIG) $(ARGS)

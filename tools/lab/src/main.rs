@@ -77,7 +77,7 @@ enum Verb {
         /// Only these suites
         suites: Vec<String>,
         #[command(flatten)]
-        programs: Programs,
+        selection: Selection,
     },
 }
 
@@ -101,9 +101,12 @@ pub struct Machine {
     icount: bool,
 }
 
-/// What to run of the selftests.
+/// What the tests run on, and which of the selftests run.
 #[derive(Args, Clone)]
-pub struct Programs {
+pub struct Selection {
+    /// The configuration of the kernel that is tested
+    #[arg(long, value_enum, default_value_t)]
+    config: Config,
     /// Only these programs of the selftests, separated by commas
     #[arg(long = "programs", value_name = "NAMES", value_delimiter = ',')]
     names: Vec<String>,
@@ -141,7 +144,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Verb::Run { machine, command } => return session::run(&paths, &machine, &command.join(" ")),
         Verb::Shell { machine } => return session::shell(&paths, &machine),
         Verb::Demo { iterations } => demo::run(&paths, iterations)?,
-        Verb::Test { suites, programs } => return suites::run_all(&paths, &suites, &programs),
+        Verb::Test { suites, selection } => return suites::run_all(&paths, &suites, &selection),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,9 +7,10 @@ use anyhow::Result;
 use common::paths::Paths;
 
 /// Builds it. The kernel without the option takes as long again: `make build KCONFIG=off`.
-pub fn run(paths: &Paths) -> Result<Vec<Case>> {
-    Ok(vec![match kernel::ensure(paths, Config::Test) {
-        Ok(_) => Case::passed("test kernel"),
-        Err(error) => Case::failed("test kernel", format!("{error:#}")),
+pub fn run(paths: &Paths, config: Config) -> Result<Vec<Case>> {
+    let name = format!("{config} kernel");
+    Ok(vec![match kernel::ensure(paths, config) {
+        Ok(_) => Case::passed(name),
+        Err(error) => Case::failed(name, format!("{error:#}")),
     }])
 }

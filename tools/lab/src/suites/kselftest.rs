@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::guest::{self, Guest};
 use crate::kernel::Kernel;
 use crate::outcome::{Case, Outcome};
-use crate::{Programs, complaints, kernel, kvm, lock, tap};
+use crate::{Selection, complaints, kernel, kvm, lock, tap};
 use anyhow::{Context, Result, bail};
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
@@ -18,9 +18,9 @@ const BEGIN: &str = "@@ begin ";
 const END: &str = "@@ end ";
 
 /// Builds them all, and runs those that were named, or all.
-pub fn run(paths: &Paths, wanted: &Programs) -> Result<Vec<Case>> {
-    let kernel = kernel::ensure(paths, Config::Test)?;
-    let programs = choose(build(paths, &kernel)?, &wanted.names)?;
+pub fn run(paths: &Paths, wanted: &Selection) -> Result<Vec<Case>> {
+    let kernel = kernel::ensure(paths, wanted.config)?;
+    let programs = choose(build(paths, &kernel, wanted.config)?, &wanted.names)?;
     let kvm = kvm::usable(paths, &kernel.image)?;
     let mut left: &[PathBuf] = &programs;
     let mut cases = Vec::new();
@@ -49,11 +49,11 @@ fn machine(paths: &Paths, kernel: &Kernel, kvm: bool, log: &Path, limit: Duratio
 
 /// Runs programs in one guest. Gives the number of those that began, at least one, and their tests.
 fn boot(paths: &Paths, guest: &Guest, programs: &[PathBuf]) -> Result<(usize, Vec<Case>)> {
-    let setup = paths.repo.join("tools/lab/guest/setup");
+    let helpers = paths.repo.join("tools/lab/guest");
     let mut transcript = Vec::new();
     let mut step = Step::begin("running the selftests in a guest", Some(programs.len() as u64));
     let mut file = fs::File::create(guest.log.with_extension("out"))?;
-    let status = guest.run(&script(&setup, programs), |line| {
+    let status = guest.run(&script(&helpers, programs), |line| {
         let _ = writeln!(file, "{line}");
         transcript.push(line.to_owned());
         let begun = transcript.iter().filter(|line| line.starts_with(BEGIN)).count();
@@ -66,13 +66,13 @@ fn boot(paths: &Paths, guest: &Guest, programs: &[PathBuf]) -> Result<(usize, Ve
     Ok((seen, cases))
 }
 
-fn script(setup: &Path, programs: &[PathBuf]) -> String {
-    let mut script = format!("sh {} || exit 99\n", setup.display());
+fn script(helpers: &Path, programs: &[PathBuf]) -> String {
+    let mut script = format!("sh {}/setup || exit 99\n", helpers.display());
     for program in programs {
         let (folder, name) = (program.parent().unwrap_or(program), name(program));
         script += &format!("echo '{BEGIN}{name}'; (cd {} && ./{name}) 2>&1; echo \"{END}$?\"\n", folder.display());
     }
-    script
+    script + &format!("sh {}/leaks\n", helpers.display())
 }
 
 fn name(program: &Path) -> String {
@@ -119,12 +119,12 @@ fn program(name: &str, lines: &[String], code: Option<i32>, status: i32) -> Vec<
     cases
 }
 
-fn build(paths: &Paths, kernel: &Kernel) -> Result<Vec<PathBuf>> {
+fn build(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<PathBuf>> {
     let _lock = lock::hold(&paths.state)?;
     let folder = kernel.tree.join("tools/testing/selftests/mm");
     let names = names(&fs::read_to_string(folder.join("Makefile")).context("the tree has no mm selftests")?);
     let output = make_folder(kernel::builds(paths).join("selftests"))?;
-    let mut headers = kernel::make(&kernel.tree, &kernel.output, Config::Test);
+    let mut headers = kernel::make(&kernel.tree, &kernel.output, config);
     headers.arg("headers");
     kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))?;
     let programs: Vec<PathBuf> = names.iter().map(|name| output.join(name)).collect();

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Boots the test kernel with KUnit on and reads the results from the kernel's log.
-pub fn run(paths: &Paths) -> Result<Vec<Case>> {
-    let kernel = kernel::ensure(paths, Config::Test)?;
+/// Boots the kernel with KUnit on and reads the results from the kernel's log.
+pub fn run(paths: &Paths, config: Config) -> Result<Vec<Case>> {
+    let kernel = kernel::ensure(paths, config)?;
     let log = paths.logs()?.join("kunit.log");
     let guest = Guest {
         kvm: kvm::usable(paths, &kernel.image)?,

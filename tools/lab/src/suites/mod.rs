@@ -7,40 +7,41 @@ mod kunit;
 mod sync;
 mod vma;
 
-use crate::Programs;
+use crate::Selection;
 use crate::outcome::{Case, Report, Suite};
 use anyhow::Result;
 use common::paths::Paths;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// A suite; the programs concern the selftests alone.
-type Run = fn(&Paths, &Programs) -> Result<Vec<Case>>;
+/// A suite.
+type Run = fn(&Paths, &Selection) -> Result<Vec<Case>>;
 
 const SUITES: [(&str, Run); 6] = [
     ("check-sync", |paths, _| sync::run(paths)),
     ("host tools", |paths, _| host::run(paths)),
     ("vma", |paths, _| vma::run(paths)),
-    ("kernel build", |paths, _| kernel_build::run(paths)),
-    ("kunit", |paths, _| kunit::run(paths)),
+    ("kernel build", |paths, selection| kernel_build::run(paths, selection.config)),
+    ("kunit", |paths, selection| kunit::run(paths, selection.config)),
     ("kselftest", kselftest::run),
 ];
 
 /// Runs the suites that were named, or all of them. A suite that cannot run has failed, and the next one runs.
-pub fn run_all(paths: &Paths, only: &[String], programs: &Programs) -> Result<ExitCode> {
+pub fn run_all(paths: &Paths, only: &[String], selection: &Selection) -> Result<ExitCode> {
     let chosen = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     if let Some(unknown) = only.iter().find(|wanted| SUITES.iter().all(|(name, _)| name != wanted)) {
         anyhow::bail!("there is no suite `{unknown}`: take one of {}", SUITES.map(|(name, _)| name).join(", "));
     }
-    let suites = SUITES.into_iter().filter(|(name, _)| chosen(name)).map(|(name, run)| one(paths, name, run, programs));
+    let suites =
+        SUITES.into_iter().filter(|(name, _)| chosen(name)).map(|(name, run)| one(paths, name, run, selection));
     let report = Report::new(suites.collect());
     print!("{}", report.text());
     Ok(if report.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn one(paths: &Paths, name: &'static str, run: Run, programs: &Programs) -> Suite {
+fn one(paths: &Paths, name: &'static str, run: Run, selection: &Selection) -> Suite {
     eprintln!("== {name}");
     let start = Instant::now();
-    let cases = run(paths, programs).unwrap_or_else(|error| vec![Case::failed(name, format!("{error:#}"))]);
+    let cases = run(paths, selection).unwrap_or_else(|error| vec![Case::failed(name, format!("{error:#}"))]);
     Suite { name, cases, time: start.elapsed() }
 }
