@@ -446,8 +446,9 @@ TEST_F_TIMEOUT(refpage_memcg, captures_are_charged, 180)
 	EXPECT_EQ(0, refpage_keyed(group_file(self, "memory.events"),
 				   "oom_kill"));
 	EXPECT_EQ(alive, refpage_vmstat("nr_refpage"));
+	/* Some is given back late: by RCU, and from the quarantine of KASAN. */
 	kernel = group_stat(self, "kernel");
-	EXPECT_GT(captured * self->page / 16, kernel);
+	EXPECT_GT(captured * self->page / 4, kernel);
 	close(to_parent[0]);
 }
 
