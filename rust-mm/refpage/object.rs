@@ -99,9 +99,9 @@ impl RefPage {
         // SAFETY: The caller promises that it is valid.
         let refcount = unsafe { object.as_ref() }.refcount();
 
-        // SAFETY: It is valid, and if the count was incremented then the reference is ours.
         refcount
             .inc_not_zero()
+            // SAFETY: It is valid, and as the count was incremented the reference is ours.
             .then(|| unsafe { ARef::from_raw(object) })
     }
 
