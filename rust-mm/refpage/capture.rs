@@ -111,7 +111,10 @@ impl Captured {
     ///
     /// [`EHWPOISON`] if the hardware cannot read the captured page.
     pub(crate) fn fill(&self, folio: NewFolio<'_>, addr: usize, vma: &VmaRef) -> Result {
-        let last = (addr / PAGE_SIZE) % folio.nr_pages();
+        // No folio is empty, but objtool does not know the function that a `%` would call then.
+        let last = (addr / PAGE_SIZE)
+            .checked_rem(folio.nr_pages())
+            .unwrap_or(0);
         let start = (addr / PAGE_SIZE - last) * PAGE_SIZE;
 
         self.content.fill(
