@@ -14,8 +14,8 @@ use crate::project::Project;
 /// What the table calls a configuration, and what `lab` calls it.
 const CONFIGS: &[(&str, &str)] = &[("on", "small"), ("off", "small-off")];
 
-/// Folders and files of the kernel tree that no kernel is built from.
-const NOT_BUILT: &[&str] = &["Documentation", "MAINTAINERS", "tools"];
+/// Where the paths begin that no kernel is built from. The rest of `tools/` has objtool.
+const NOT_BUILT: &[&str] = &["Documentation/", "MAINTAINERS", "tools/include/uapi/", "tools/testing/"];
 
 /// The names that `--config` takes.
 pub fn names() -> Vec<&'static str> {
@@ -70,8 +70,8 @@ fn has_option(git: &Git, commit: &str) -> Result<bool> {
 
 /// Names what a commit's kernel is built from: a patch that changes none of it needs no build.
 fn source(git: &Git, commit: &str) -> Result<String> {
-    let listing = git.run(&["ls-tree", commit])?;
-    let built = listing.lines().filter(|line| !NOT_BUILT.iter().any(|name| line.ends_with(&format!("\t{name}"))));
+    let listing = git.run(&["ls-tree", "-r", commit])?;
+    let built = listing.lines().filter(|line| !NOT_BUILT.iter().any(|start| line.contains(&format!("\t{start}"))));
     Ok(chain::blob_id(built.collect::<Vec<_>>().join("\n").as_bytes()))
 }
 
