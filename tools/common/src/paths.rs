@@ -11,7 +11,7 @@ pub struct Paths {
     pub repo: PathBuf,
     /// The cache that all clones share.
     pub cache: PathBuf,
-    /// The part of the cache that belongs to this clone.
+    /// The part of the cache that belongs to this clone, and to a kernel tree of the user's own.
     pub state: PathBuf,
     /// A kernel tree of the user's own, which has the series.
     pub kdir: Option<PathBuf>,
@@ -41,6 +41,11 @@ impl Paths {
     /// The kernel tree of this clone.
     pub fn tree(&self) -> PathBuf {
         self.state.join("linux")
+    }
+
+    /// The folder of all builds of the kernel.
+    pub fn builds(&self) -> PathBuf {
+        self.state.join("build")
     }
 
     /// The folder of the series.

@@ -7,7 +7,6 @@ use common::cmd;
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,7 +28,7 @@ pub struct Kernel {
 pub fn ensure(paths: &Paths, config: Config) -> Result<Kernel> {
     let _lock = lock::hold(&paths.state)?;
     let tree = tree::ensure(paths, false)?;
-    let output = make_folder(builds(paths).join(config.to_string()))?;
+    let output = make_folder(paths.builds().join(config.to_string()))?;
     let fragments = config.fragments(&paths.repo);
     let stamp = tree.content.map(|content| stamp(&content, &fragments)).transpose()?;
     let built = output.join("built");
@@ -43,14 +42,6 @@ pub fn ensure(paths: &Paths, config: Config) -> Result<Kernel> {
         }
     }
     Ok(Kernel { image, output, tree: tree.path })
-}
-
-/// The folder of all builds of a tree; each tree of the user's own has another.
-pub fn builds(paths: &Paths) -> PathBuf {
-    let Some(kdir) = &paths.kdir else { return paths.state.join("build") };
-    let mut hasher = DefaultHasher::new();
-    paths.shown(kdir).hash(&mut hasher);
-    paths.state.join(format!("build-{:016x}", hasher.finish()))
 }
 
 fn stamp(content: &str, fragments: &[PathBuf]) -> Result<String> {

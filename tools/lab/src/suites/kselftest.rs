@@ -123,7 +123,7 @@ fn build(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<PathBuf>>
     let _lock = lock::hold(&paths.state)?;
     let folder = kernel.tree.join("tools/testing/selftests/mm");
     let names = names(&fs::read_to_string(folder.join("Makefile")).context("the tree has no mm selftests")?);
-    let output = make_folder(kernel::builds(paths).join("selftests"))?;
+    let output = make_folder(paths.builds().join("selftests"))?;
     let mut headers = kernel::make(&kernel.tree, &kernel.output, config);
     headers.arg("headers");
     kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))?;

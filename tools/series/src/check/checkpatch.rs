@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::{Subject, text_of};
@@ -39,8 +40,9 @@ pub fn run(subject: &Subject) -> Result<Vec<String>> {
     let allowed = load(subject)?;
     let mut used = vec![false; allowed.len()];
     let mut found = Vec::new();
-    for patch in &subject.patches {
-        for line in remarks(subject, patch)? {
+    let remarks: Vec<_> = subject.patches.par_iter().map(|patch| remarks(subject, patch)).collect();
+    for (patch, lines) in subject.patches.iter().zip(remarks) {
+        for line in lines? {
             match allowed.iter().position(|allow| allow.covers(patch, &line)) {
                 Some(index) => used[index] = true,
                 None => found.push(line),
