@@ -42,6 +42,11 @@ impl Config {
         names.iter().map(|name| repo.join("tools/configs").join(format!("{name}.config"))).collect()
     }
 
+    /// One of those of `make bisect`?
+    pub fn is_small(self) -> bool {
+        matches!(self, Self::Small | Self::SmallOff)
+    }
+
     /// The C compiler. GCC takes half the time for the kernel's many small files; KASAN with Rust wants Clang.
     pub fn compiler(self) -> &'static str {
         if self == Self::Debug { "clang" } else { "gcc" }
