@@ -25,9 +25,10 @@
  * - private: an anonymous page like any other, or its swap entry. When the PTE
  *   is zapped the page is untouched again.
  *
- * do_anonymous_page() and wp_page_copy() are the two places that make a private
- * page with the reference content. Both allocate a folio and call
- * refpage_fill(), which writes all of it.
+ * do_anonymous_page(), wp_page_copy() and, for huge pages,
+ * vma_alloc_anon_folio_pmd() are the places that make a private page with the
+ * reference content. Each allocates a folio and calls refpage_fill(), which
+ * writes all of it.
  *
  * The reference page is captured by refpage_capture(), before the mmap_lock is
  * taken: GUP finds the page, it is copied to a page of the kernel, and let go. The
@@ -36,8 +37,13 @@
  * words that repeat are kept, and refpage_fill() does not read the captured
  * page.
  *
- * Large folios are not for these VMAs yet: __thp_vma_allowable_orders() allows
- * no order. Faults, khugepaged, MADV_COLLAPSE and large swap-in all ask it.
+ * Large folios are allocated where other anonymous memory would get them.
+ * khugepaged and MADV_COLLAPSE copy the captured page where a PTE is none or
+ * clean. The captured page itself is always a base page, so that a read fault
+ * maps one page, also where a huge one could be. When a large folio is split,
+ * subpages that read as the reference page become clean, as zero-filled ones
+ * become the zero page elsewhere. The shrinker of underused huge pages looks for
+ * zeros, which say nothing here, so it does not get to see these.
  */
 
 /**
@@ -46,8 +52,9 @@
  * 1. In a VMA with VMA_REFPAGE, a present special PTE maps
  *    vma_clean_page() and nothing else, in particular not the zero page.
  *    Whoever maps the zero page elsewhere must not do it here: the read fault,
- *    KSM, UFFDIO_ZEROPAGE and the splitting of underused large folios look at
- *    vma_is_refpage(); UFFDIO_MOVE and migration to device memory are refused.
+ *    KSM, UFFDIO_ZEROPAGE and the splitting of large folios look at
+ *    vma_is_refpage(), and so does the read fault that would map the huge zero
+ *    page; UFFDIO_MOVE and migration to device memory are refused.
  *    __vm_normal_page() reports any other special PTE as a bad page map.
  *
  * 2. vma->vm_refpage is set before the VMA is attached and does not change

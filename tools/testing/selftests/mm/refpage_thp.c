@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * MAP_REFPAGE with huge pages on everywhere: these mappings take none yet, and
- * no byte changes by any of the ways in which memory becomes a huge page.
+ * MAP_REFPAGE with huge pages: the same folio sizes as ordinary memory gets for
+ * the same accesses, and no byte changes in any of the ways in which memory
+ * becomes a huge page, or stops being one.
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
 #include <asm-generic/mman.h> /* Force the import of the tools version. */
+#include <sys/wait.h>
 #include <time.h>
 #include "hugepage_settings.h"
+#include "refpage_sys.h"
 #include "refpage_util.h"
 
 #define SEED		0x71
@@ -15,6 +18,7 @@
 #define STORED		0x5a
 #define NR_HUGE		2
 #define SCAN_SECONDS	60
+#define SPLIT_DEBUGFS	"/sys/kernel/debug/split_huge_pages"
 
 FIXTURE(refpage_thp)
 {
@@ -26,7 +30,25 @@ FIXTURE(refpage_thp)
 	char *room;
 	char *area;
 	char *plain;
+	char *model;
 	int kmsg;
+};
+
+FIXTURE_VARIANT(refpage_thp)
+{
+	unsigned int seed;
+};
+
+/* The kernel copies this one, */
+FIXTURE_VARIANT_ADD(refpage_thp, page)
+{
+	.seed = SEED,
+};
+
+/* and fills with this one. */
+FIXTURE_VARIANT_ADD(refpage_thp, pattern)
+{
+	.seed = REFPAGE_REPEAT(SEED, 16),
 };
 
 static char *align_up(char *p, size_t to)
@@ -40,7 +62,15 @@ static long huge_pages(const char *area, size_t size)
 	       (long)read_pmd_pagesize();
 }
 
-/* Every kind of huge page, for every mapping, at once. */
+static long private_pages(const char *area, size_t size)
+{
+	return refpage_smaps_pages(area, size, "Anonymous:");
+}
+
+/*
+ * Every kind of huge page, for every mapping, by faults.  khugepaged, which runs
+ * whenever the settings change, adds none.
+ */
 static struct thp_settings thp_always(void)
 {
 	struct thp_settings s;
@@ -52,16 +82,31 @@ static struct thp_settings thp_always(void)
 	s.use_zero_page = true;
 	s.khugepaged.defrag = 1;
 	s.khugepaged.alloc_sleep_millisecs = 10;
-	s.khugepaged.scan_sleep_millisecs = 10;
+	s.khugepaged.scan_sleep_millisecs = 3600 * 1000;
+	s.khugepaged.max_ptes_none = 0;
 	s.khugepaged.pages_to_scan = 1 << 20;
 	for (i = 0; i < NR_ORDERS; i++)
 		s.hugepages[i].enabled = THP_ALWAYS;
 	return s;
 }
 
+/* As @base, and faults get folios of one order, or base pages for order 0. */
+static struct thp_settings thp_only(struct thp_settings base, int order)
+{
+	int i;
+
+	base.thp_enabled = THP_NEVER;
+	for (i = 0; i < NR_ORDERS; i++)
+		base.hugepages[i].enabled = THP_NEVER;
+	if (order)
+		base.hugepages[order].enabled = THP_ALWAYS;
+	return base;
+}
+
 /*
  * @area: huge-page aligned, of the mapping type under test; @plain: ordinary
- * memory of one huge page beside it, to see that the settings do something.
+ * memory, as large and as aligned, which shows what the settings do; @model: what
+ * @area must read as.
  */
 FIXTURE_SETUP(refpage_thp)
 {
@@ -73,18 +118,18 @@ FIXTURE_SETUP(refpage_thp)
 	self->page = psize();
 	self->huge = read_pmd_pagesize();
 	self->size = NR_HUGE * self->huge;
-	self->room_size = self->size + 3 * self->huge;
+	self->room_size = 2 * self->size + 3 * self->huge;
+	self->model = refpage_model(self->size, variant->seed);
 	self->always = thp_always();
 	thp_push_settings(&self->always);
 
 	self->room = refpage_carveout(self->room_size);
-	ASSERT_NE(MAP_FAILED, self->room);
 	self->area = align_up(self->room, self->huge);
 	ASSERT_EQ(self->area, refpage_map_at(self->area, self->size,
 					     PROT_READ | PROT_WRITE, MAP_FIXED,
-					     SEED));
+					     variant->seed));
 	self->plain = self->area + self->size + self->huge;
-	ASSERT_EQ(self->plain, mmap(self->plain, self->huge,
+	ASSERT_EQ(self->plain, mmap(self->plain, self->size,
 				    PROT_READ | PROT_WRITE, MAP_FIXED |
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 }
@@ -92,165 +137,186 @@ FIXTURE_SETUP(refpage_thp)
 FIXTURE_TEARDOWN(refpage_thp)
 {
 	munmap(self->room, self->room_size);
+	free(self->model);
 	thp_restore_settings();
 	EXPECT_FALSE(refpage_kmsg_complaint(self->kmsg));
 	close(self->kmsg);
 }
 
-#define EXPECT_NOT_HUGE() do {						\
-	EXPECT_EQ(0, huge_pages(self->area, self->size));		\
-	EXPECT_EQ(0, refpage_smaps_kb(self->area, self->size,		\
-				      "THPeligible:"));			\
-} while (0)
-
-/* The settings give ordinary memory a huge page at the first store. */
-#define ASSERT_SETTINGS_WORK() do {					\
-	self->plain[0] = 1;						\
-	ASSERT_EQ(1, huge_pages(self->plain, self->huge));		\
-} while (0)
-
-/* Not the huge zero page. */
-TEST_F(refpage_thp, first_access_reads)
+static void store(FIXTURE_DATA(refpage_thp) *self, size_t at)
 {
-	ASSERT_SETTINGS_WORK();
-	FORCE_READ(self->area[self->huge / 2]);
-	EXPECT_CONTENT(self->area, self->size, SEED);
-	EXPECT_NOT_HUGE();
-	EXPECT_PRIVATE(self->area, self->size, 0);
-
-	self->area[0] = STORED;
-	EXPECT_CONTENT(self->area + self->page, self->size - self->page, SEED);
-	EXPECT_PRIVATE(self->area, self->size, 1);
+	self->area[at] = STORED;
+	self->plain[at] = STORED;
+	self->model[at] = STORED;
 }
 
-TEST_F(refpage_thp, first_access_writes)
-{
-	size_t at = self->huge / 2 + 3;
-	char *model = refpage_model(self->size, SEED);
+#define EXPECT_MODEL() \
+	EXPECT_EQ(-1, refpage_diff(self->area, self->model, self->size))
 
-	ASSERT_SETTINGS_WORK();
-	self->area[at] = STORED;
-	model[at] = STORED;
-	EXPECT_EQ(-1, refpage_diff(self->area, model, self->size));
-	EXPECT_NOT_HUGE();
-	EXPECT_PRIVATE(self->area, self->size, 1);
-	free(model);
+/* Folios of the same sizes in both, and @nr huge ones in each. */
+#define EXPECT_AS_PLAIN(nr) do {					\
+	EXPECT_EQ(nr, huge_pages(self->area, self->size));		\
+	EXPECT_EQ(nr, huge_pages(self->plain, self->size));		\
+	EXPECT_PRIVATE(self->area, self->size,				\
+		       private_pages(self->plain, self->size));		\
+} while (0)
+
+/* Makes @area huge, with a store at the middle of each huge page. */
+#define ASSERT_HUGE() do {						\
+	for (size_t h = 0; h < self->size; h += self->huge)		\
+		store(self, h + self->huge / 2);			\
+	ASSERT_EQ(NR_HUGE, huge_pages(self->area, self->size));		\
+} while (0)
+
+TEST_F(refpage_thp, is_eligible)
+{
+	EXPECT_EQ(1, refpage_smaps_kb(self->area, self->size, "THPeligible:"));
+}
+
+/* Not the huge zero page, and no page of its own. */
+TEST_F(refpage_thp, loads_stay_clean)
+{
+	FORCE_READ(self->area[self->huge / 2]);
+	EXPECT_MODEL();
+	EXPECT_EQ(0, huge_pages(self->area, self->size));
+	EXPECT_PRIVATE(self->area, self->size, 0);
+}
+
+TEST_F(refpage_thp, first_store_is_huge)
+{
+	store(self, self->huge / 2 + 3);
+	EXPECT_MODEL();
+	EXPECT_AS_PLAIN(1);
+	EXPECT_EQ(self->huge / self->page,
+		  private_pages(self->area, self->size));
+}
+
+/* A huge page where nothing was mapped, and what fits beside clean pages. */
+TEST_F(refpage_thp, stores_beside_clean_pages)
+{
+	FORCE_READ(self->area[self->huge / 2]);
+	self->area[0] = STORED;
+	self->model[0] = STORED;
+	self->area[self->huge] = STORED;
+	self->model[self->huge] = STORED;
+	EXPECT_MODEL();
+	EXPECT_EQ(1, huge_pages(self->area, self->size));
+	self->area[self->huge / 2] = STORED;
+	self->model[self->huge / 2] = STORED;
+	EXPECT_MODEL();
 }
 
 TEST_F(refpage_thp, populate)
 {
-	char *map;
+	char *map = refpage_map_at(self->area, self->size,
+				   PROT_READ | PROT_WRITE,
+				   MAP_FIXED | MAP_POPULATE, OTHER_SEED);
 
-	ASSERT_SETTINGS_WORK();
-	map = refpage_map_at(self->area, self->size, PROT_READ | PROT_WRITE,
-			     MAP_FIXED | MAP_POPULATE, OTHER_SEED);
 	ASSERT_EQ(self->area, map);
 	EXPECT_CONTENT(self->area, self->size, OTHER_SEED);
-	EXPECT_NOT_HUGE();
+	EXPECT_EQ(NR_HUGE, huge_pages(self->area, self->size));
 	EXPECT_PRIVATE(self->area, self->size, self->size / self->page);
 }
 
-static void store(char *area, char *model, size_t at)
-{
-	area[at] = STORED;
-	model[at] = STORED;
-}
-
-/* Sizes between: the first store, and one beside a page that is there. */
+/* One size at a time: a store, one beside it, and one where less is free. */
 TEST_F(refpage_thp, stores_at_each_order)
 {
 	unsigned long orders = thp_supported_orders();
-	char *model = refpage_model(self->size, SEED);
-	long stores = 0;
-	size_t at;
-	int order;
+	struct thp_settings only;
+	int order, tried = 0;
+	size_t folio;
 
-	ASSERT_SETTINGS_WORK();
-	for (order = 0; (self->page << order) < self->huge; order++) {
+	for (order = 1; (self->page << order) < self->huge; order++) {
 		if (!(orders & 1UL << order))
 			continue;
-		at = (self->page << order) + order;
-		store(self->area, model, at);
-		store(self->area, model, at + self->huge);
-		store(self->area, model, at + self->huge + self->page);
-		stores += 3;
+		only = thp_only(self->always, order);
+		thp_push_settings(&only);
+		folio = self->page << order;
+		madvise(self->area, self->size, MADV_DONTNEED);
+		madvise(self->plain, self->size, MADV_DONTNEED);
+		refpage_fill(self->model, self->size, variant->seed);
+		store(self, folio + order);
+		EXPECT_EQ(1 << order, private_pages(self->area, self->size));
+		store(self, folio + self->page);
+		store(self, self->huge + folio - 1);
+		EXPECT_MODEL();
+		EXPECT_AS_PLAIN(0);
+		thp_pop_settings();
+		tried++;
 	}
-	if (!stores)
+	if (!tried)
 		SKIP(return, "no size between the page and the huge page");
-	EXPECT_EQ(-1, refpage_diff(self->area, model, self->size));
-	EXPECT_NOT_HUGE();
-	EXPECT_PRIVATE(self->area, self->size, stores);
-	free(model);
 }
 
-/*
- * Pages in turn: never touched, clean, private, private and sent to swap where
- * there is swap.
- */
+/* Two private pages after each fourteen that are untouched and clean in turn. */
+#define MIX_PERIOD	16
+
 static bool is_private(size_t index)
 {
-	return index & 2;
+	return index % MIX_PERIOD >= MIX_PERIOD - 2;
 }
 
-static void mix(char *area, size_t size, char *model)
+/* With @swap, one of each two private pages goes there, if there is any. */
+static void mix(FIXTURE_DATA(refpage_thp) *self, bool swap)
 {
-	size_t page = psize(), at;
+	struct thp_settings small = thp_only(self->always, 0);
+	size_t at, index;
 
-	refpage_fill(model, size, SEED);
-	for (at = 0; at < size; at += page) {
-		if (!is_private(at / page)) {
-			if (at / page & 1)
-				FORCE_READ(area[at]);
+	thp_push_settings(&small);
+	for (at = 0; at < self->size; at += self->page) {
+		index = at / self->page;
+		if (!is_private(index)) {
+			if (index & 1)
+				FORCE_READ(self->area[at]);
 			continue;
 		}
-		refpage_fill(model + at, page, OTHER_SEED);
-		model[at + 7] = at / page;
-		memcpy(area + at, model + at, page);
-		if (at / page & 1)
-			madvise(area + at, page, MADV_PAGEOUT);
+		refpage_fill(self->model + at, self->page, OTHER_SEED);
+		memcpy(self->model + at, &at, sizeof(at));
+		memcpy(self->area + at, self->model + at, self->page);
+		if (swap && index & 1)
+			madvise(self->area + at, self->page, MADV_PAGEOUT);
 	}
-}
-
-/* EINVAL, as for memory that cannot be huge, and nothing changed. */
-TEST_F_TIMEOUT(refpage_thp, collapse, 120)
-{
-	char *model = malloc(self->size);
-
-	ASSERT_NE(NULL, model);
-	ASSERT_EQ(-1, madvise(self->area, self->size, MADV_COLLAPSE));
-	EXPECT_EQ(EINVAL, errno);
-	EXPECT_CONTENT(self->area, self->size, SEED);
-
-	mix(self->area, self->size, model);
-	ASSERT_EQ(-1, madvise(self->area, self->size, MADV_COLLAPSE));
-	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-1, refpage_diff(self->area, model, self->size));
-	EXPECT_NOT_HUGE();
-	EXPECT_PRIVATE(self->area, self->size, self->size / self->page / 2);
-
-	/* Ordinary memory does collapse here. */
-	self->plain[0] = 1;
-	EXPECT_EQ(0, madvise(self->plain, self->huge, MADV_COLLAPSE));
-	free(model);
-}
-
-/* Small pages in ordinary memory, for khugepaged to find. */
-static void fill_small(FIXTURE_DATA(refpage_thp) *self, size_t len)
-{
-	struct thp_settings small = self->always;
-	int i;
-
-	small.thp_enabled = THP_NEVER;
-	for (i = 0; i < NR_ORDERS; i++)
-		small.hugepages[i].enabled = THP_NEVER;
-	thp_push_settings(&small);
-	memset(self->plain, 1, len);
 	thp_pop_settings();
 }
 
+TEST_F_TIMEOUT(refpage_thp, collapse, 120)
+{
+	mix(self, true);
+	ASSERT_EQ(0, madvise(self->area, self->size, MADV_COLLAPSE));
+	EXPECT_MODEL();
+	EXPECT_EQ(NR_HUGE, huge_pages(self->area, self->size));
+	EXPECT_PRIVATE(self->area, self->size, self->size / self->page);
+}
+
+/* Zeros that were written are content. */
+TEST_F_TIMEOUT(refpage_thp, collapse_keeps_zeros, 120)
+{
+	struct thp_settings small = thp_only(self->always, 0);
+
+	thp_push_settings(&small);
+	memset(self->area + self->huge, 0, self->page);
+	memset(self->model + self->huge, 0, self->page);
+	thp_pop_settings();
+	ASSERT_EQ(0, madvise(self->area + self->huge, self->huge,
+			     MADV_COLLAPSE));
+	EXPECT_MODEL();
+}
+
+/* What was never touched collapses as little as ordinary memory. */
+TEST_F(refpage_thp, collapse_of_untouched_memory)
+{
+	int ret = madvise(self->plain, self->size, MADV_COLLAPSE);
+	int err = errno;
+
+	EXPECT_EQ(ret, madvise(self->area, self->size, MADV_COLLAPSE));
+	if (ret)
+		EXPECT_EQ(err, errno);
+	EXPECT_MODEL();
+}
+
 /*
- * Waits until khugepaged made the ordinary memory huge and went round twice
- * more.  False if it never did.
+ * Waits until khugepaged made @plain huge and went round twice more.  False if
+ * it never did.
  */
 static bool khugepaged_went_round(FIXTURE_DATA(refpage_thp) *self)
 {
@@ -269,33 +335,147 @@ static bool khugepaged_went_round(FIXTURE_DATA(refpage_thp) *self)
 	return false;
 }
 
-#define KHUGEPAGED_TEST(max_none, len) do {				\
-	char *model = malloc(self->size);				\
+/* @len bytes of ordinary memory in small pages let khugepaged collapse it. */
+#define RUN_KHUGEPAGED(max_none, len) do {				\
+	struct thp_settings small;					\
 									\
-	ASSERT_NE(NULL, model);						\
 	self->always.khugepaged.max_ptes_none = max_none;		\
-	thp_push_settings(&self->always);				\
-	fill_small(self, len);						\
+	self->always.khugepaged.scan_sleep_millisecs = 10;		\
+	small = thp_only(self->always, 0);				\
+	thp_push_settings(&small);					\
+	memset(self->plain, 1, len);					\
+	thp_pop_settings();						\
 	ASSERT_EQ(0, huge_pages(self->plain, self->huge));		\
-	mix(self->area, self->size, model);				\
+	mix(self, false);						\
+	thp_push_settings(&self->always);				\
 	ASSERT_EQ(0, madvise(self->area, self->size, MADV_HUGEPAGE));	\
 	ASSERT_EQ(0, madvise(self->plain, self->huge, MADV_HUGEPAGE));	\
 	ASSERT_TRUE(khugepaged_went_round(self));			\
-	EXPECT_NOT_HUGE();						\
-	EXPECT_EQ(-1, refpage_diff(self->area, model, self->size));	\
-	free(model);							\
 } while (0)
 
-/* Most lenient: one page there makes a huge page. */
+/* Most lenient: one page that was stored to makes a huge page. */
 TEST_F_TIMEOUT(refpage_thp, khugepaged_max_none, 180)
 {
-	KHUGEPAGED_TEST(self->huge / self->page - 1, self->page);
+	RUN_KHUGEPAGED(self->huge / self->page - 1, self->page);
+	EXPECT_MODEL();
+	EXPECT_EQ(NR_HUGE, huge_pages(self->area, self->size));
 }
 
-/* Strictest: all of it must be there. */
+/* Strictest: clean pages count as absent ones do. */
 TEST_F_TIMEOUT(refpage_thp, khugepaged_no_none, 180)
 {
-	KHUGEPAGED_TEST(0, self->huge);
+	RUN_KHUGEPAGED(0, self->huge);
+	EXPECT_EQ(0, huge_pages(self->area, self->size));
+	EXPECT_MODEL();
+}
+
+TEST_F(refpage_thp, part_goes)
+{
+	size_t quarter = self->huge / 4;
+
+	ASSERT_HUGE();
+	ASSERT_EQ(0, madvise(self->area, quarter, MADV_DONTNEED));
+	refpage_fill(self->model, quarter, variant->seed);
+	EXPECT_MODEL();
+	ASSERT_EQ(0, mprotect(self->area + quarter, quarter, PROT_READ));
+	EXPECT_MODEL();
+	ASSERT_EQ(0, mprotect(self->area + quarter, quarter,
+			      PROT_READ | PROT_WRITE));
+	store(self, quarter + 5);
+	store(self, 5);
+	EXPECT_MODEL();
+	EXPECT_EQ(1, huge_pages(self->area, self->size));
+}
+
+TEST_F(refpage_thp, moves_whole)
+{
+	char *to = self->plain;
+
+	ASSERT_HUGE();
+	ASSERT_EQ(to, mremap(self->area, self->size, self->size,
+			     MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+			     to));
+	EXPECT_EQ(-1, refpage_diff(to, self->model, self->size));
+	EXPECT_EQ(NR_HUGE, huge_pages(to, self->size));
+	EXPECT_CONTENT(self->area, self->size, variant->seed);
+	EXPECT_PRIVATE(self->area, self->size, 0);
+}
+
+TEST_F(refpage_thp, fork)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_HUGE();
+	pid = fork();
+	ASSERT_NE(-1, pid);
+	if (!pid) {
+		EXPECT_MODEL();
+		store(self, 3);
+		store(self, self->size - 3);
+		EXPECT_MODEL();
+		_exit(_metadata->exit_code);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_MODEL();
+	store(self, 7);
+	EXPECT_MODEL();
+}
+
+TEST_F_TIMEOUT(refpage_thp, swap, 120)
+{
+	if (refpage_keyed("/proc/meminfo", "SwapFree") < 64 * 1024)
+		SKIP(return, "no swap");
+	ASSERT_HUGE();
+	ASSERT_EQ(0, madvise(self->area, self->size, MADV_PAGEOUT));
+	EXPECT_LT(0, refpage_smaps_kb(self->area, self->size, "Swap:"));
+	EXPECT_MODEL();
+}
+
+/* Splits what is huge in a range, by debugfs. */
+static int split(char *area, size_t size)
+{
+	char command[64];
+
+	/* Takes pages out of the batches of mlock(), which hold references. */
+	refpage_write_text("/proc/sys/vm/compact_memory", "1");
+	snprintf(command, sizeof(command), "%d,%#lx,%#lx,0", getpid(),
+		 (unsigned long)area, (unsigned long)area + size);
+	return refpage_write_text(SPLIT_DEBUGFS, command);
+}
+
+/*
+ * Splitting gives back what reads as the reference page and nothing else, zeros
+ * in particular.
+ */
+TEST_F(refpage_thp, split)
+{
+	size_t zeros = 9 * self->page;
+
+	if (access(SPLIT_DEBUGFS, W_OK))
+		SKIP(return, "no " SPLIT_DEBUGFS);
+	ASSERT_HUGE();
+	memset(self->area + zeros, 0, self->page);
+	memset(self->model + zeros, 0, self->page);
+	ASSERT_EQ(0, split(self->area, self->size));
+	EXPECT_EQ(0, huge_pages(self->area, self->size));
+	EXPECT_MODEL();
+	/* The store in each huge page, and the zeros. */
+	EXPECT_PRIVATE(self->area, self->size, NR_HUGE + 1);
+}
+
+/* What is locked stays in memory, split or not. */
+TEST_F(refpage_thp, split_of_locked_memory)
+{
+	if (access(SPLIT_DEBUGFS, W_OK))
+		SKIP(return, "no " SPLIT_DEBUGFS);
+	ASSERT_EQ(0, mlock(self->area, self->size));
+	ASSERT_EQ(NR_HUGE, huge_pages(self->area, self->size));
+	ASSERT_EQ(0, split(self->area, self->size));
+	EXPECT_EQ(0, huge_pages(self->area, self->size));
+	EXPECT_MODEL();
+	EXPECT_PRIVATE(self->area, self->size, self->size / self->page);
 }
 
 int main(int argc, char **argv)
