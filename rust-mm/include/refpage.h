@@ -35,7 +35,8 @@
  * user's page has no part in anything that follows. At the same time the content is
  * classified. If it repeats every 16 bytes, or every 8, 4, 2 or 1, then the two
  * words that repeat are kept, and refpage_fill() does not read the captured
- * page.
+ * page. A reference page that is a clean page itself was captured before:
+ * refpage_get_clean() finds as what.
  *
  * Large folios are allocated where other anonymous memory would get them.
  * khugepaged and MADV_COLLAPSE copy the captured page where a PTE is none or
@@ -192,6 +193,7 @@ struct refpage {
 struct refpage *refpage_capture(struct mm_struct *mm, unsigned long flags,
 				unsigned long fd, unsigned long pgoff);
 struct refpage *refpage_fork(struct mm_struct *mm, struct refpage *refpage);
+struct refpage *refpage_get_clean(unsigned long addr);
 void refpage_put(struct refpage *refpage);
 int refpage_fill(struct refpage *refpage, struct folio *folio,
 		 unsigned long addr, struct vm_area_struct *vma);

@@ -84,6 +84,16 @@ impl RefPage {
         Ok(unsafe { ARef::from_raw(NonNull::from(KBox::leak(object))) })
     }
 
+    /// Finds the reference page that a clean page at `addr`, in bytes, reads as.
+    ///
+    /// Only the address space of the current task, which must have one, is looked at. There may
+    /// be such a page where none is found.
+    pub(crate) fn of_clean_page(addr: usize) -> Option<ARef<Self>> {
+        // SAFETY: The current task has an address space, and any address will do. What C returns
+        // is null or comes from `into_raw`, and the reference is ours.
+        unsafe { Self::take_raw(bindings::refpage_get_clean(addr)) }
+    }
+
     /// Returns the captured page.
     #[inline]
     pub(crate) fn captured(&self) -> &Arc<Captured> {

@@ -71,6 +71,9 @@ pub unsafe extern "C" fn refpage_capture(
     let compat = unsafe { bindings::in_compat_syscall() };
 
     into_raw(Request::new(flags, fd, pgoff, compat).and_then(|request| {
+        if let Some(clean) = RefPage::of_clean_page(request.address()) {
+            return Ok(clean);
+        }
         let captured = Arc::new(Captured::new(request)?, accounting::flags())?;
 
         RefPageSet::of(mm)?.share(captured)

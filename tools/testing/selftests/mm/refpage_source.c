@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
+#include "refpage_sys.h"
 #include "refpage_util.h"
 #include "hugepage_settings.h"
 
@@ -317,15 +318,39 @@ TEST_F(refpage_source, paged_out)
 	close(pagemap);
 }
 
+/* Memory that differs in how the kernel finds its content. */
+#define NR_KINDS	2
+
+static char *source_of_kind(int kind)
+{
+	return kind ? refpage_map(psize(), SEED) : refpage_source(SEED);
+}
+
 TEST_F(refpage_source, guard_page)
 {
-	char *source = refpage_source(SEED);
+	for (int kind = 0; kind < NR_KINDS; kind++) {
+		char *source = source_of_kind(kind);
 
 #ifdef MADV_GUARD_INSTALL
-	if (madvise(source, psize(), MADV_GUARD_INSTALL))
+		if (madvise(source, psize(), MADV_GUARD_INSTALL))
 #endif
-		SKIP(return, "no MADV_GUARD_INSTALL");
-	EXPECT_EFAULT(source);
+			SKIP(return, "no MADV_GUARD_INSTALL");
+		EXPECT_EFAULT(source);
+	}
+}
+
+TEST_F(refpage_source, no_access)
+{
+	for (int kind = 0; kind < NR_KINDS; kind++) {
+		char *source = source_of_kind(kind);
+
+		ASSERT_EQ(0, mprotect(source, psize(), PROT_NONE));
+		EXPECT_EFAULT(source);
+		ASSERT_EQ(0, mprotect(source, psize(), PROT_READ));
+		EXPECT_CAPTURES_SEED(source, SEED);
+		ASSERT_EQ(0, munmap(source, psize()));
+		EXPECT_EFAULT(source);
+	}
 }
 
 TEST_F(refpage_source, secretmem)
@@ -409,18 +434,21 @@ TEST_F(refpage_source, vdso)
 /* What a protection key denies to the caller, it denies to the capture. */
 TEST_F(refpage_source, protection_key)
 {
-	char *source = refpage_source(SEED);
 	int key = pkey_alloc(0, 0);
 
 	if (key < 0)
 		SKIP(return, "no protection keys: %s", strerror(errno));
-	ASSERT_EQ(0, pkey_mprotect(source, psize(), RW, key));
-	EXPECT_CAPTURES_SEED(source, SEED);
-	ASSERT_EQ(0, pkey_set(key, PKEY_DISABLE_ACCESS));
-	EXPECT_EFAULT(source);
-	ASSERT_EQ(0, pkey_set(key, PKEY_DISABLE_WRITE));
-	EXPECT_CAPTURES_SEED(source, SEED);
-	ASSERT_EQ(0, pkey_set(key, 0));
+	for (int kind = 0; kind < NR_KINDS; kind++) {
+		char *source = source_of_kind(kind);
+
+		ASSERT_EQ(0, pkey_mprotect(source, psize(), RW, key));
+		EXPECT_CAPTURES_SEED(source, SEED);
+		ASSERT_EQ(0, pkey_set(key, PKEY_DISABLE_ACCESS));
+		EXPECT_EFAULT(source);
+		ASSERT_EQ(0, pkey_set(key, PKEY_DISABLE_WRITE));
+		EXPECT_CAPTURES_SEED(source, SEED);
+		ASSERT_EQ(0, pkey_set(key, 0));
+	}
 }
 
 struct supplier {
@@ -452,11 +480,11 @@ static void *supply(void *arg)
 }
 
 /* The source is missing, and a thread of the process is to supply it. */
-TEST_F(refpage_source, userfaultfd_missing)
+static void captures_supplied(struct __test_metadata *_metadata, char *source)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	char *want = refpage_model(psize(), SEED);
-	struct supplier s = { 0 };
+	struct supplier s = { .page = source };
 	pthread_t thread;
 	char *map;
 
@@ -464,8 +492,6 @@ TEST_F(refpage_source, userfaultfd_missing)
 	if (s.uffd < 0)
 		SKIP(return, "no userfaultfd: %s", strerror(errno));
 	ASSERT_EQ(0, ioctl(s.uffd, UFFDIO_API, &api));
-	s.page = refpage_carveout(psize());
-	ASSERT_EQ(0, mprotect(s.page, psize(), RW));
 	ASSERT_EQ(0, uffd_register(s.uffd, s.page, psize(), true, false,
 				   false));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, supply, &s));
@@ -476,6 +502,44 @@ TEST_F(refpage_source, userfaultfd_missing)
 	EXPECT_EQ(-1, refpage_diff(map, want, psize()));
 	close(s.uffd);
 	free(want);
+}
+
+TEST_F(refpage_source, userfaultfd_missing)
+{
+	char *source = refpage_carveout(psize());
+
+	ASSERT_EQ(0, mprotect(source, psize(), RW));
+	captures_supplied(_metadata, source);
+}
+
+/* What would be a clean page is missing too. */
+TEST_F(refpage_source, userfaultfd_missing_refpage)
+{
+	char *source = refpage_map(psize(), OTHER);
+
+	ASSERT_NE(MAP_FAILED, source);
+	captures_supplied(_metadata, source);
+}
+
+/* Clean pages are known already, whatever VMA has them. */
+TEST_F(refpage_source, clean_pages_are_not_captured)
+{
+	char *source = refpage_map(3 * psize(), SEED);
+	long before = refpage_vmstat("refpage_capture");
+	char *model = refpage_model(psize(), SEED);
+
+	ASSERT_NE(MAP_FAILED, source);
+	ASSERT_LE(0, before);
+	FORCE_READ(source[psize()]);
+	EXPECT_CAPTURES(source, model);
+	EXPECT_CAPTURES(source + psize(), model);
+	EXPECT_EQ(before, refpage_vmstat("refpage_capture"));
+
+	source[2 * psize()] ^= 0xff;
+	model[0] ^= 0xff;
+	EXPECT_CAPTURES(source + 2 * psize(), model);
+	EXPECT_EQ(before + 1, refpage_vmstat("refpage_capture"));
+	free(model);
 }
 
 REFPAGE_TEST_MAIN
