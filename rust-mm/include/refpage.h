@@ -26,9 +26,9 @@
  *   is zapped the page is untouched again.
  *
  * do_anonymous_page(), wp_page_copy() and, for huge pages,
- * vma_alloc_anon_folio_pmd() are the places that make a private page with the
- * reference content. Each allocates a folio and calls refpage_fill(), which
- * writes all of it.
+ * vma_alloc_anon_folio_pmd() are the places where a store makes a private page
+ * with the reference content. Each allocates a folio and calls refpage_fill(),
+ * which writes all of it.
  *
  * The reference page is captured by refpage_capture(), before the mmap_lock is
  * taken: GUP finds the page, it is copied to a page of the kernel, and let go. The
@@ -38,13 +38,14 @@
  * page. A reference page that is a clean page itself was captured before:
  * refpage_get_clean() finds as what.
  *
- * Large folios are allocated where other anonymous memory would get them.
+ * A store to a range without clean pages allocates the large folio that other
+ * anonymous memory would get there. The captured page itself is always a base
+ * page, so that a read fault maps one page, also where a huge one could be.
  * khugepaged and MADV_COLLAPSE copy the captured page where a PTE is none or
- * clean. The captured page itself is always a base page, so that a read fault
- * maps one page, also where a huge one could be. When a large folio is split,
- * subpages that read as the reference page become clean, as zero-filled ones
- * become the zero page elsewhere. The shrinker of underused huge pages looks for
- * zeros, which say nothing here, so it does not get to see these.
+ * clean. When a large folio is split, subpages that read as the reference page
+ * become clean, as zero-filled ones become the zero page elsewhere. The shrinker
+ * of underused huge pages does not get to see these: it looks for zeros, and
+ * would have to find the VMA to know what to look for instead.
  */
 
 /**
@@ -68,8 +69,9 @@
  * 4. The captured page is an order-0 page of the kernel, not movable, on no
  *    LRU, without mapping, and its mapcount does not change. Nobody writes to
  *    it after it was captured. Memory failure may mark it; from then on
- *    do_anonymous_page() does not map it any more, GUP does not return it, and
- *    mappings made later do not share it.
+ *    do_anonymous_page() does not map it any more, GUP does not return it,
+ *    mappings made later do not share it, and filling, collapsing and splitting
+ *    do not read it.
  *
  * 5. VMAs merge only if their vm_refpage pointers are equal, NULL included; see
  *    is_mergeable_vma(). Within an mm, equal contents have equal pointers,
@@ -115,8 +117,11 @@
  * invariant 5 the other has a reference on the same &struct refpage.
  *
  * Whoever dereferences vma->vm_refpage holds the mmap_lock or the VMA lock, or
- * the VMA is not attached. Under RCU alone it must not be followed, because
- * VMAs are SLAB_TYPESAFE_BY_RCU.
+ * the VMA is not attached. Splitting a large folio holds the lock of the anon_vma
+ * that it found the VMA by. That will do, because vm_refpage is final before the
+ * VMA is linked there, in dup_mmap() too, and the VMA is freed after it is
+ * unlinked. Under RCU alone it must not be followed, because VMAs are
+ * SLAB_TYPESAFE_BY_RCU.
  *
  * Lock order::
  *
@@ -327,7 +332,8 @@ static inline struct refpage *vma_refpage(const struct vm_area_struct *vma)
  * A PTE is clean if it is present and special in a VMA that has a reference
  * page. It maps this page and no other: in particular never the zero page.
  *
- * Context: The mmap_lock or the VMA lock is held.
+ * Context: The mmap_lock, the VMA lock, or the lock of the VMA's anon_vma is
+ * held.
  *
  * Return: The borrowed page, see refpage_page(), or NULL if @vma has none.
  */

@@ -111,6 +111,11 @@ impl Captured {
     ///
     /// [`EHWPOISON`] if the hardware cannot read the captured page.
     pub(crate) fn fill(&self, folio: NewFolio<'_>, addr: usize, vma: &VmaRef) -> Result {
+        // Not all machines survive another look at it.
+        if self.content == Content::Page && self.is_poisoned() {
+            return Err(EHWPOISON);
+        }
+
         // No folio is empty, but objtool does not know the function that a `%` would call then.
         let last = (addr / PAGE_SIZE)
             .checked_rem(folio.nr_pages())

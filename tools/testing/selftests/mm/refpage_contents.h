@@ -6,7 +6,6 @@
 #ifndef _MM_REFPAGE_CONTENTS_H
 #define _MM_REFPAGE_CONTENTS_H
 
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include "refpage_util.h"
 
@@ -73,8 +72,7 @@ FIXTURE_SETUP(refpage_contents)
 	self->kmsg = refpage_kmsg_open();
 	self->page = psize();
 	self->len = NPAGES * self->page;
-	/* Large folios would make more pages private than were stored to. */
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	refpage_base_pages();
 	self->map = refpage_map_at(refpage_carveout(self->len), self->len, RW,
 				   MAP_FIXED, variant->seed);
 	ASSERT_NE(MAP_FAILED, self->map);

@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -49,7 +48,7 @@ FIXTURE_SETUP(refpage_gup)
 	self->kmsg = refpage_kmsg_open();
 	self->page = psize();
 	self->len = NPAGES * self->page;
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	refpage_base_pages();
 	self->map = refpage_map_at(refpage_carveout(self->len), self->len, RW,
 				   MAP_FIXED, SEED);
 	ASSERT_NE(MAP_FAILED, self->map);

@@ -43,6 +43,7 @@ FIXTURE(refpage_ksm)
 FIXTURE_SETUP(refpage_ksm)
 {
 	self->kmsg = refpage_kmsg_open();
+	refpage_base_pages();
 	if (refpage_set(&self->run, KSM "run", "0") ||
 	    refpage_set(&self->zeros, KSM "use_zero_pages", "1") ||
 	    refpage_set(&self->pages, KSM "pages_to_scan", "10000") ||

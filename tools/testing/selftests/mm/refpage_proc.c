@@ -33,6 +33,7 @@ FIXTURE(refpage_proc)
 FIXTURE_SETUP(refpage_proc)
 {
 	self->kmsg = refpage_kmsg_open();
+	refpage_base_pages();
 	self->page = psize();
 	self->size = NR_PAGES * self->page;
 	self->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);

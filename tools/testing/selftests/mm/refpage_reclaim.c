@@ -72,6 +72,7 @@ FIXTURE(refpage_swap)
 FIXTURE_SETUP(refpage_swap)
 {
 	self->kmsg = refpage_kmsg_open();
+	refpage_base_pages();
 	self->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	self->page = psize();
 	self->size = NR_PAGES * self->page;
@@ -258,6 +259,7 @@ static const char *group_file(FIXTURE_DATA(refpage_memcg) *self,
 FIXTURE_SETUP(refpage_memcg)
 {
 	self->kmsg = refpage_kmsg_open();
+	refpage_base_pages();
 	self->page = psize();
 	refpage_write_text(CGROUP_ROOT "/cgroup.subtree_control", "+memory");
 	snprintf(self->dir, sizeof(self->dir), CGROUP_ROOT "/refpage-%d",

@@ -170,7 +170,7 @@ FIXTURE_SETUP(refpage_remote)
 	self->kmsg = refpage_kmsg_open();
 	self->page = psize();
 	self->len = NPAGES * self->page;
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	refpage_base_pages();
 	self->map = refpage_carveout(self->len);
 	self->model = mmap(NULL, self->len, RW, MAP_SHARED | MAP_ANONYMOUS, -1,
 			   0);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * MAP_REFPAGE with huge pages: the same folio sizes as ordinary memory gets for
- * the same accesses, and no byte changes in any of the ways in which memory
+ * the same stores, and no byte changes in any of the ways in which memory
  * becomes a huge page, or stops being one.
  */
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
 #include <asm-generic/mman.h> /* Force the import of the tools version. */
+#include <sys/auxv.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "hugepage_settings.h"
@@ -17,7 +18,9 @@
 #define OTHER_SEED	0x72
 #define STORED		0x5a
 #define NR_HUGE		2
+#define MAX_HUGE	(32UL << 20)
 #define SCAN_SECONDS	60
+#define COLLAPSE_TRIES	10
 #define SPLIT_DEBUGFS	"/sys/kernel/debug/split_huge_pages"
 
 FIXTURE(refpage_thp)
@@ -69,7 +72,7 @@ static long private_pages(const char *area, size_t size)
 
 /*
  * Every kind of huge page, for every mapping, by faults.  khugepaged, which runs
- * whenever the settings change, adds none.
+ * whenever the settings change, is left with what is private throughout.
  */
 static struct thp_settings thp_always(void)
 {
@@ -117,6 +120,8 @@ FIXTURE_SETUP(refpage_thp)
 		SKIP(return, "needs root, to turn huge pages on");
 	self->page = psize();
 	self->huge = read_pmd_pagesize();
+	if (self->huge > MAX_HUGE)
+		SKIP(return, "huge pages of %zu bytes", self->huge);
 	self->size = NR_HUGE * self->huge;
 	self->room_size = 2 * self->size + 3 * self->huge;
 	self->model = refpage_model(self->size, variant->seed);
@@ -191,34 +196,29 @@ TEST_F(refpage_thp, first_store_is_huge)
 		  private_pages(self->area, self->size));
 }
 
-/* A huge page where nothing was mapped, and what fits beside clean pages. */
-TEST_F(refpage_thp, stores_beside_clean_pages)
+/* Without a huge zero page ordinary memory is huge at once, here is no change. */
+TEST_F(refpage_thp, loads_without_huge_zero_page)
 {
+	self->always.use_zero_page = false;
+	thp_push_settings(&self->always);
 	FORCE_READ(self->area[self->huge / 2]);
-	self->area[0] = STORED;
-	self->model[0] = STORED;
-	self->area[self->huge] = STORED;
-	self->model[self->huge] = STORED;
 	EXPECT_MODEL();
-	EXPECT_EQ(1, huge_pages(self->area, self->size));
-	self->area[self->huge / 2] = STORED;
-	self->model[self->huge / 2] = STORED;
-	EXPECT_MODEL();
+	EXPECT_PRIVATE(self->area, self->size, 0);
 }
 
 TEST_F(refpage_thp, populate)
 {
 	char *map = refpage_map_at(self->area, self->size,
 				   PROT_READ | PROT_WRITE,
-				   MAP_FIXED | MAP_POPULATE, OTHER_SEED);
+				   MAP_FIXED | MAP_POPULATE, variant->seed);
 
 	ASSERT_EQ(self->area, map);
-	EXPECT_CONTENT(self->area, self->size, OTHER_SEED);
+	EXPECT_MODEL();
 	EXPECT_EQ(NR_HUGE, huge_pages(self->area, self->size));
 	EXPECT_PRIVATE(self->area, self->size, self->size / self->page);
 }
 
-/* One size at a time: a store, one beside it, and one where less is free. */
+/* One size at a time: a store, and one beside it. */
 TEST_F(refpage_thp, stores_at_each_order)
 {
 	unsigned long orders = thp_supported_orders();
@@ -248,12 +248,46 @@ TEST_F(refpage_thp, stores_at_each_order)
 		SKIP(return, "no size between the page and the huge page");
 }
 
+/*
+ * A page here and there is private, and one was loaded from: the largest size
+ * that fits beside them, as beside private pages and the zero page elsewhere.
+ */
+TEST_F(refpage_thp, stores_where_less_is_free)
+{
+	struct thp_settings small = thp_only(self->always, 0);
+	size_t at;
+
+	thp_push_settings(&small);
+	for (at = 0; at < self->size; at += self->huge) {
+		store(self, at + 5 * self->page);
+		FORCE_READ(self->area[at + self->huge / 2]);
+		FORCE_READ(self->plain[at + self->huge / 2]);
+	}
+	thp_pop_settings();
+	store(self, 0);
+	store(self, 8 * self->page);
+	store(self, 100 * self->page);
+	store(self, self->huge / 2);
+	store(self, self->huge + self->huge / 2 + self->page);
+	store(self, self->size - 1);
+	EXPECT_MODEL();
+	EXPECT_AS_PLAIN(0);
+}
+
 /* Two private pages after each fourteen that are untouched and clean in turn. */
 #define MIX_PERIOD	16
+#define MIX_PRIVATE	2
 
 static bool is_private(size_t index)
 {
-	return index % MIX_PERIOD >= MIX_PERIOD - 2;
+	return index % MIX_PERIOD >= MIX_PERIOD - MIX_PRIVATE;
+}
+
+/* What max_ptes_none counts in each huge page of a mix. */
+static unsigned int nr_none(FIXTURE_DATA(refpage_thp) *self)
+{
+	return self->huge / self->page / MIX_PERIOD *
+	       (MIX_PERIOD - MIX_PRIVATE);
 }
 
 /* With @swap, one of each two private pages goes there, if there is any. */
@@ -279,10 +313,21 @@ static void mix(FIXTURE_DATA(refpage_thp) *self, bool swap)
 	thp_pop_settings();
 }
 
+/* Pages may be in a batch of another CPU for a moment: EAGAIN. */
+static int collapse(char *area, size_t size)
+{
+	int ret, tries = 0;
+
+	do {
+		ret = madvise(area, size, MADV_COLLAPSE);
+	} while (ret && errno == EAGAIN && ++tries < COLLAPSE_TRIES);
+	return ret;
+}
+
 TEST_F_TIMEOUT(refpage_thp, collapse, 120)
 {
 	mix(self, true);
-	ASSERT_EQ(0, madvise(self->area, self->size, MADV_COLLAPSE));
+	ASSERT_EQ(0, collapse(self->area, self->size));
 	EXPECT_MODEL();
 	EXPECT_EQ(NR_HUGE, huge_pages(self->area, self->size));
 	EXPECT_PRIVATE(self->area, self->size, self->size / self->page);
@@ -297,76 +342,107 @@ TEST_F_TIMEOUT(refpage_thp, collapse_keeps_zeros, 120)
 	memset(self->area + self->huge, 0, self->page);
 	memset(self->model + self->huge, 0, self->page);
 	thp_pop_settings();
-	ASSERT_EQ(0, madvise(self->area + self->huge, self->huge,
-			     MADV_COLLAPSE));
-	EXPECT_MODEL();
-}
-
-/* What was never touched collapses as little as ordinary memory. */
-TEST_F(refpage_thp, collapse_of_untouched_memory)
-{
-	int ret = madvise(self->plain, self->size, MADV_COLLAPSE);
-	int err = errno;
-
-	EXPECT_EQ(ret, madvise(self->area, self->size, MADV_COLLAPSE));
-	if (ret)
-		EXPECT_EQ(err, errno);
+	ASSERT_EQ(0, collapse(self->area + self->huge, self->huge));
 	EXPECT_MODEL();
 }
 
 /*
- * Waits until khugepaged made @plain huge and went round twice more.  False if
- * it never did.
+ * What nobody stored to collapses, or does not, as in ordinary memory: one huge
+ * page is untouched, the other is read; a store beyond makes it memory that may
+ * be collapsed at all.
  */
-static bool khugepaged_went_round(FIXTURE_DATA(refpage_thp) *self)
+TEST_F_TIMEOUT(refpage_thp, collapse_without_stores, 120)
+{
+	struct thp_settings small = thp_only(self->always, 0);
+	char *part[] = { self->area, self->plain };
+	int ret[NR_HUGE][ARRAY_SIZE(part)];
+	unsigned int h, i;
+
+	thp_push_settings(&small);
+	for (i = 0; i < ARRAY_SIZE(part); i++) {
+		/* The VMA gets an anon_vma, and loses the page again. */
+		part[i][0] = STORED;
+		ASSERT_EQ(0, madvise(part[i], self->huge, MADV_DONTNEED));
+		for (size_t at = 0; at < self->huge; at += self->page)
+			FORCE_READ(part[i][self->huge + at]);
+	}
+	for (h = 0; h < NR_HUGE; h++)
+		for (i = 0; i < ARRAY_SIZE(part); i++)
+			ret[h][i] = collapse(part[i] + h * self->huge,
+					     self->huge) ? errno : 0;
+	thp_pop_settings();
+	for (h = 0; h < NR_HUGE; h++)
+		EXPECT_EQ(ret[h][1], ret[h][0]);
+	EXPECT_MODEL();
+	EXPECT_EQ(huge_pages(self->plain, self->size),
+		  huge_pages(self->area, self->size));
+}
+
+/* Lets khugepaged go round as often as it takes to have seen all memory once. */
+static bool khugepaged_goes_round(void)
 {
 	const struct timespec tick = { .tv_nsec = 50000000 };
-	unsigned long until = 0, scans;
+	unsigned long until = thp_read_num("khugepaged/full_scans") + 3;
 	int i;
 
 	for (i = 0; i < SCAN_SECONDS * 20; i++) {
-		scans = thp_read_num("khugepaged/full_scans");
-		if (!until && huge_pages(self->plain, self->huge) == 1)
-			until = scans + 2;
-		if (until && scans >= until)
+		if (thp_read_num("khugepaged/full_scans") >= until)
 			return true;
 		nanosleep(&tick, NULL);
 	}
 	return false;
 }
 
-/* @len bytes of ordinary memory in small pages let khugepaged collapse it. */
-#define RUN_KHUGEPAGED(max_none, len) do {				\
-	struct thp_settings small;					\
+/* khugepaged, allowed one order and @max_none, meets a mix. */
+#define RUN_KHUGEPAGED(order, max_none) do {				\
+	struct thp_settings only = thp_only(self->always, order);	\
 									\
-	self->always.khugepaged.max_ptes_none = max_none;		\
-	self->always.khugepaged.scan_sleep_millisecs = 10;		\
-	small = thp_only(self->always, 0);				\
-	thp_push_settings(&small);					\
-	memset(self->plain, 1, len);					\
-	thp_pop_settings();						\
-	ASSERT_EQ(0, huge_pages(self->plain, self->huge));		\
 	mix(self, false);						\
-	thp_push_settings(&self->always);				\
+	only.khugepaged.max_ptes_none = max_none;			\
+	only.khugepaged.scan_sleep_millisecs = 10;			\
+	thp_push_settings(&only);					\
 	ASSERT_EQ(0, madvise(self->area, self->size, MADV_HUGEPAGE));	\
-	ASSERT_EQ(0, madvise(self->plain, self->huge, MADV_HUGEPAGE));	\
-	ASSERT_TRUE(khugepaged_went_round(self));			\
+	ASSERT_TRUE(khugepaged_goes_round());				\
+	EXPECT_MODEL();							\
 } while (0)
 
-/* Most lenient: one page that was stored to makes a huge page. */
-TEST_F_TIMEOUT(refpage_thp, khugepaged_max_none, 180)
+static int pmd_order(FIXTURE_DATA(refpage_thp) *self)
 {
-	RUN_KHUGEPAGED(self->huge / self->page - 1, self->page);
-	EXPECT_MODEL();
+	return __builtin_ctzl(self->huge / self->page);
+}
+
+/* Untouched and clean pages count, each as one. */
+TEST_F_TIMEOUT(refpage_thp, khugepaged_as_many_as_allowed, 180)
+{
+	RUN_KHUGEPAGED(pmd_order(self), nr_none(self));
 	EXPECT_EQ(NR_HUGE, huge_pages(self->area, self->size));
 }
 
-/* Strictest: clean pages count as absent ones do. */
-TEST_F_TIMEOUT(refpage_thp, khugepaged_no_none, 180)
+TEST_F_TIMEOUT(refpage_thp, khugepaged_one_more_than_allowed, 180)
 {
-	RUN_KHUGEPAGED(0, self->huge);
+	RUN_KHUGEPAGED(pmd_order(self), nr_none(self) - 1);
 	EXPECT_EQ(0, huge_pages(self->area, self->size));
-	EXPECT_MODEL();
+}
+
+/* Sizes between: around each two private pages, or not at all. */
+#define BETWEEN	4
+
+TEST_F_TIMEOUT(refpage_thp, khugepaged_between, 180)
+{
+	if (!(thp_supported_orders() & 1UL << BETWEEN))
+		SKIP(return, "no folios of order %d", BETWEEN);
+	RUN_KHUGEPAGED(BETWEEN, self->huge / self->page - 1);
+	EXPECT_PRIVATE(self->area, self->size, self->size / self->page);
+	EXPECT_EQ(0, huge_pages(self->area, self->size));
+}
+
+TEST_F_TIMEOUT(refpage_thp, khugepaged_between_none, 180)
+{
+	if (!(thp_supported_orders() & 1UL << BETWEEN))
+		SKIP(return, "no folios of order %d", BETWEEN);
+	RUN_KHUGEPAGED(BETWEEN, 0);
+	EXPECT_PRIVATE(self->area, self->size, NR_HUGE *
+		       (self->huge / self->page - nr_none(self)));
 }
 
 TEST_F(refpage_thp, part_goes)
@@ -433,13 +509,27 @@ TEST_F_TIMEOUT(refpage_thp, swap, 120)
 	EXPECT_MODEL();
 }
 
-/* Splits what is huge in a range, by debugfs. */
+/* What was dropped lazily and reclaimed is clean, as a whole. */
+TEST_F_TIMEOUT(refpage_thp, free, 120)
+{
+	ASSERT_HUGE();
+	ASSERT_EQ(0, madvise(self->area, self->size, MADV_FREE));
+	ASSERT_EQ(0, madvise(self->area, self->size, MADV_PAGEOUT));
+	refpage_fill(self->model, self->size, variant->seed);
+	EXPECT_PRIVATE(self->area, self->size, 0);
+	EXPECT_MODEL();
+}
+
+/*
+ * Splits what is huge in a range, by debugfs, whose answer says little.  No
+ * khugepaged may come after it.
+ */
 static int split(char *area, size_t size)
 {
 	char command[64];
 
-	/* Takes pages out of the batches of mlock(), which hold references. */
-	refpage_write_text("/proc/sys/vm/compact_memory", "1");
+	if (madvise(area, size, MADV_NOHUGEPAGE))
+		return -errno;
 	snprintf(command, sizeof(command), "%d,%#lx,%#lx,0", getpid(),
 		 (unsigned long)area, (unsigned long)area + size);
 	return refpage_write_text(SPLIT_DEBUGFS, command);
@@ -447,14 +537,20 @@ static int split(char *area, size_t size)
 
 /*
  * Splitting gives back what reads as the reference page and nothing else, zeros
- * in particular.
+ * in particular.  On arm64 with MTE captured pages have tags, and with tags
+ * nothing is given back.
  */
 TEST_F(refpage_thp, split)
 {
 	size_t zeros = 9 * self->page;
+	long kept = NR_HUGE + 1;
 
 	if (access(SPLIT_DEBUGFS, W_OK))
 		SKIP(return, "no " SPLIT_DEBUGFS);
+#ifdef HWCAP2_MTE
+	if (getauxval(AT_HWCAP2) & HWCAP2_MTE)
+		kept = self->size / self->page;
+#endif
 	ASSERT_HUGE();
 	memset(self->area + zeros, 0, self->page);
 	memset(self->model + zeros, 0, self->page);
@@ -462,7 +558,7 @@ TEST_F(refpage_thp, split)
 	EXPECT_EQ(0, huge_pages(self->area, self->size));
 	EXPECT_MODEL();
 	/* The store in each huge page, and the zeros. */
-	EXPECT_PRIVATE(self->area, self->size, NR_HUGE + 1);
+	EXPECT_PRIVATE(self->area, self->size, kept);
 }
 
 /* What is locked stays in memory, split or not. */
@@ -478,9 +574,41 @@ TEST_F(refpage_thp, split_of_locked_memory)
 	EXPECT_PRIVATE(self->area, self->size, self->size / self->page);
 }
 
+/* One folio, two processes: each has the same bytes, and its own stores. */
+TEST_F(refpage_thp, split_after_fork)
+{
+	int to_child[2], status;
+	char go = 0;
+	pid_t pid;
+
+	if (access(SPLIT_DEBUGFS, W_OK))
+		SKIP(return, "no " SPLIT_DEBUGFS);
+	ASSERT_HUGE();
+	ASSERT_EQ(0, pipe(to_child));
+	pid = fork();
+	ASSERT_NE(-1, pid);
+	if (!pid) {
+		EXPECT_EQ(1, read(to_child[0], &go, 1));
+		EXPECT_EQ(0, huge_pages(self->area, self->size));
+		EXPECT_MODEL();
+		store(self, 3);
+		EXPECT_MODEL();
+		_exit(_metadata->exit_code);
+	}
+	EXPECT_EQ(0, split(self->area, self->size));
+	EXPECT_EQ(1, write(to_child[1], &go, 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_MODEL();
+	store(self, 7);
+	EXPECT_MODEL();
+}
+
 int main(int argc, char **argv)
 {
 	refpage_require();
-	thp_save_settings();
+	/* Who may not set them cannot put them back either. */
+	if (!geteuid())
+		thp_save_settings();
 	return test_harness_run(argc, argv);
 }

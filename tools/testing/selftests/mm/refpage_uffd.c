@@ -36,6 +36,7 @@ FIXTURE(refpage_uffd)
 FIXTURE_SETUP(refpage_uffd)
 {
 	self->kmsg = refpage_kmsg_open();
+	refpage_base_pages();
 	self->uffd = -1;
 	self->page = psize();
 	self->size = NR_PAGES * self->page;

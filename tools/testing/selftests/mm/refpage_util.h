@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <linux/mman.h>
 #include "kselftest_harness.h"
 #include "vm_util.h"
@@ -170,6 +171,12 @@ static inline char *refpage_carveout(size_t len)
 	if (area == MAP_FAILED)
 		ksft_exit_fail_perror("mmap of a carveout");
 	return area + psize();
+}
+
+/* A store makes one page private, whatever size the system likes better. */
+static inline void refpage_base_pages(void)
+{
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
 /* Number of VMAs that have a page in the range. */

@@ -38,8 +38,7 @@ FIXTURE_SETUP(refpage_vma)
 {
 	self->kmsg = refpage_kmsg_open();
 	self->page = psize();
-	/* Large folios would make more pages private than were stored to. */
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	refpage_base_pages();
 	self->area = refpage_carveout(NPAGES * self->page);
 	self->model = refpage_model(NPAGES * self->page, REFPAGE_ZEROS);
 }
