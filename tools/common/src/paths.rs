@@ -43,6 +43,11 @@ impl Paths {
         self.state.join("linux")
     }
 
+    /// A kernel tree of this clone without the series.
+    pub fn unpatched_tree(&self) -> PathBuf {
+        self.state.join("linux-unpatched")
+    }
+
     /// The folder of all builds of the kernel.
     pub fn builds(&self) -> PathBuf {
         self.state.join("build")

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub enum Config {
     /// The option on, no debugging
     Demo,
+    /// As demo, with the option off
+    DemoOff,
     /// The option on, with checks that cost little
     #[default]
     Test,
@@ -32,6 +34,7 @@ impl Config {
     pub fn fragments(self, repo: &Path) -> Vec<PathBuf> {
         let names: &[&str] = match self {
             Self::Demo => &["base", "demo"],
+            Self::DemoOff => &["base"],
             Self::Test => &["base", "test"],
             Self::Debug => &["base", "test", "debug"],
             Self::Kunit => &["base", "kunit"],

@@ -1,7 +1,8 @@
 //! Configures and builds the kernel, each configuration in a folder of its own.
 
 use crate::config::{self, Config};
-use crate::{lock, tree};
+use crate::lock;
+use crate::tree::{self, Tree};
 use anyhow::{Context, Result, bail};
 use common::cmd;
 use common::paths::{Paths, make_folder};
@@ -27,18 +28,28 @@ pub struct Kernel {
 /// Builds the kernel unless the last build was of the same tree and configuration.
 pub fn ensure(paths: &Paths, config: Config) -> Result<Kernel> {
     let _lock = lock::hold(&paths.state)?;
-    let tree = tree::ensure(paths, false)?;
-    let output = make_folder(paths.builds().join(config.to_string()))?;
+    built(paths, tree::ensure(paths, false)?, config, &config.to_string())
+}
+
+/// The same for the kernel without the series, which has no options of ours.
+pub fn ensure_unpatched(paths: &Paths) -> Result<Kernel> {
+    let _lock = lock::hold(&paths.state)?;
+    built(paths, tree::unpatched(paths)?, Config::DemoOff, "unpatched")
+}
+
+/// `name` is that of the build, in paths and messages.
+fn built(paths: &Paths, tree: Tree, config: Config, name: &str) -> Result<Kernel> {
+    let output = make_folder(paths.builds().join(name))?;
     let fragments = config.fragments(&paths.repo);
     let stamp = tree.content.map(|content| stamp(&content, &fragments)).transpose()?;
-    let built = output.join("built");
+    let note = output.join("built");
     let image = output.join("arch/x86/boot/bzImage");
-    if stamp.is_none() || fs::read_to_string(&built).ok() != stamp || !image.exists() {
-        let _ = fs::remove_file(&built);
+    if stamp.is_none() || fs::read_to_string(&note).ok() != stamp || !image.exists() {
+        let _ = fs::remove_file(&note);
         configure(&tree.path, &output, config, &fragments)?;
-        build(paths, config, &tree.path, &output)?;
+        build(paths, config, name, &tree.path, &output)?;
         if let Some(stamp) = stamp {
-            fs::write(&built, stamp)?;
+            fs::write(&note, stamp)?;
         }
     }
     Ok(Kernel { image, output, tree: tree.path })
@@ -94,13 +105,13 @@ fn configure(tree: &Path, output: &Path, config: Config, fragments: &[PathBuf]) 
     Ok(())
 }
 
-fn build(paths: &Paths, config: Config, tree: &Path, output: &Path) -> Result<()> {
-    let log = paths.logs()?.join(format!("build-{config}.log"));
+fn build(paths: &Paths, config: Config, name: &str, tree: &Path, output: &Path) -> Result<()> {
+    let log = paths.logs()?.join(format!("build-{name}.log"));
     let count = output.join("lines");
     let total = fs::read_to_string(&count).ok().and_then(|text| text.parse().ok()).unwrap_or(ROUGHLY);
-    let lines = logged(make(tree, output, config), &format!("building the {config} kernel"), total, &log)
+    let lines = logged(make(tree, output, config), &format!("building the {name} kernel"), total, &log)
         .with_context(|| {
-            format!("the {config} kernel does not build; the whole log: {}", paths.shown(&log).display())
+            format!("the {name} kernel does not build; the whole log: {}", paths.shown(&log).display())
         })?;
     if lines > total / 2 {
         fs::write(count, lines.to_string())?;

@@ -46,6 +46,9 @@ enum Verb {
         /// The configuration
         #[arg(long, value_enum, default_value_t)]
         config: Config,
+        /// Build without the series instead, as demo-off
+        #[arg(long, conflicts_with = "config")]
+        unpatched: bool,
     },
     /// Build the kernel and see that it boots to a shell and off again
     Boot {
@@ -136,8 +139,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             let tree = tree::ensure(&paths, discard)?;
             println!("the kernel tree, branch `series`: {}", paths.shown(&tree.path).display());
         }
-        Verb::Build { config } => {
-            let kernel = kernel::ensure(&paths, config)?;
+        Verb::Build { config, unpatched } => {
+            let kernel = if unpatched { kernel::ensure_unpatched(&paths)? } else { kernel::ensure(&paths, config)? };
             println!("the kernel: {}", paths.shown(&kernel.image).display());
         }
         Verb::Boot { config } => boot::run(&paths, config)?,

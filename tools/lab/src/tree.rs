@@ -54,6 +54,21 @@ pub fn ensure(paths: &Paths, discard: bool) -> Result<Tree> {
     Ok(Tree { path, content })
 }
 
+/// Makes the tree of the base alone, which nobody works in.
+pub fn unpatched(paths: &Paths) -> Result<Tree> {
+    let base = base::import(paths, None)?;
+    let path = paths.unpatched_tree();
+    if !path.join(".git").exists() {
+        let step = Step::begin("making the kernel tree without the series", None);
+        base::clone(&base, &path)?;
+        cmd::run(git(&path).args(["checkout", "-q", "--detach"]))?;
+        step.done("");
+    }
+    fetch(&base, &path)?;
+    cmd::run(git(&path).args(["checkout", "-q", "--force", "--detach", &base.commit]))?;
+    Ok(Tree { path, content: Some(base.commit) })
+}
+
 fn apply(paths: &Paths, base: &Base, path: &Path, made: Option<Made>, discard: bool, series: String) -> Result<Made> {
     let step = Step::begin(format!("applying the series to Linux {}", base.version), None);
     fetch(base, path)?;
