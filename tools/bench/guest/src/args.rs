@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use clap::Parser;
+use record::Workload;
+
+/// Measures reference pages and their alternatives, and prints one line of JSON for each value.
+#[derive(Clone, Debug, Parser)]
+pub struct Args {
+    /// Fewer rounds and smaller sizes
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Seed of all random numbers
+    #[arg(long, default_value_t = 2020)]
+    pub seed: u64,
+
+    /// Only these workloads: microbench, fault, scale, read-first, everybody
+    #[arg(long, value_delimiter = ',', value_parser = workload,
+          default_value = "microbench,fault,scale,read-first,everybody")]
+    pub only: Vec<Workload>,
+}
+
+fn workload(text: &str) -> Result<Workload, String> {
+    let known = || Workload::ALL.map(Workload::name).join(", ");
+    Workload::ALL.into_iter().find(|w| w.name() == text).ok_or_else(|| format!("give some of {}", known()))
+}
+
+impl Args {
+    /// Gives the first number where the run is quick, else the second.
+    pub fn pick<T>(&self, quick: T, full: T) -> T {
+        if self.quick { quick } else { full }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_arguments_everything_runs() {
+        assert_eq!(Args::parse_from(["refbench"]).only, Workload::ALL);
+    }
+
+    #[test]
+    fn an_unknown_workload_is_refused_with_the_known_ones() {
+        assert!(workload("heap").unwrap_err().contains("read-first"));
+    }
+
+    #[test]
+    fn a_quick_run_takes_the_first_number() {
+        let pick = |words: &[&str]| Args::parse_from(words).pick(1, 2);
+        assert_eq!((pick(&["refbench", "--quick"]), pick(&["refbench"])), (1, 2));
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel says of itself and of this process.
+
+use crate::mapping::{Backing, Mapping};
+use anyhow::{Context, Result, anyhow};
+use procfs::process::Process;
+use refmap::page_size;
+use std::fs;
+use std::path::Path;
+
+/// Tells whether `MAP_REFPAGE` is there, by the documented test: one call that succeeds.
+pub fn has_refpage() -> Result<(), String> {
+    let probe = || -> Result<Mapping> {
+        let reference = Mapping::new(Backing::Anonymous, page_size())?;
+        Mapping::new(Backing::Reference(reference.address()), page_size())
+    };
+    probe().map(drop).map_err(|error| format!("this kernel has no MAP_REFPAGE: {error}"))
+}
+
+/// The number of virtual memory areas of this process.
+pub fn areas() -> Result<f64> {
+    let maps = fs::read_to_string("/proc/self/maps").context("/proc/self/maps cannot be read")?;
+    Ok(maps.lines().count() as f64)
+}
+
+/// Memory of the page tables of this process, in bytes.
+pub fn page_tables() -> Result<f64> {
+    let status = Process::myself()?.status()?;
+    Ok(status.vmpte.context("/proc/self/status has no VmPTE")? as f64 * 1024.0)
+}
+
+/// A counter of `/proc/vmstat`.
+pub fn counter(name: &str) -> Result<f64> {
+    let text = fs::read_to_string("/proc/vmstat").context("/proc/vmstat cannot be read")?;
+    find_counter(&text, name).ok_or_else(|| anyhow!("/proc/vmstat has no {name}"))
+}
+
+/// The value of a counter in text of the form `NAME VALUE`, a line each.
+pub fn find_counter(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    line.trim().parse().ok()
+}
+
+/// The size of the objects of a slab cache, in bytes.
+pub fn object_size(cache: &str) -> Result<f64> {
+    let path = Path::new("/sys/kernel/slab").join(cache).join("object_size");
+    let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    text.trim().parse().with_context(|| format!("{} is no number", path.display()))
+}
+
+/// Sets when memory gets huge pages: the policy for those of 2 MiB, and for those of 64 KiB.
+pub fn set_huge_pages(pmd: &str, folio_64k: &str) -> Result<()> {
+    let folder = Path::new("/sys/kernel/mm/transparent_hugepage");
+    let set = |path: &Path, value: &str| {
+        fs::write(path, value).with_context(|| format!("{value} cannot be written to {}", path.display()))
+    };
+    set(&folder.join("enabled"), pmd)?;
+    set(&folder.join("hugepages-64kB/enabled"), folio_64k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_found_by_its_whole_name() {
+        let text = "nr_refpage_old 3\nnr_refpage 5\nrefpage_cow 7\n";
+        assert_eq!(find_counter(text, "nr_refpage"), Some(5.0));
+        assert_eq!(find_counter(text, "refpage_cow"), Some(7.0));
+        assert_eq!(find_counter(text, "refpage"), None);
+    }
+
+    #[test]
+    fn a_mapping_of_its_own_kind_is_one_more_area() {
+        let before = areas().unwrap();
+        let _mapping = Mapping::new(Backing::Shared, page_size()).unwrap();
+        assert!(areas().unwrap() > before);
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One way to get memory with a content, set up and ready.
+
+use crate::content;
+use crate::kernel;
+use crate::mapping::{Backing, Mapping};
+use crate::uffd::{Filler, Uffd};
+use anyhow::{Context, Result, anyhow};
+use record::{Content, Way};
+use refmap::page_size;
+use rustix::fs::{MemfdFlags, memfd_create};
+use std::fs::File;
+use std::io::Write;
+
+/// A source of mappings of a length that is known beforehand.
+pub struct Source {
+    len: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    Plain,
+    Memset { content: Vec<u8> },
+    Uffd(Uffd),
+    Memfd(File),
+    Refpage { reference: Mapping },
+}
+
+impl Source {
+    /// Sets the way up for mappings of `len` bytes. An error says why this kernel cannot.
+    pub fn new(way: Way, content: Content, len: usize, seed: u64) -> Result<Self> {
+        let page = content::page(content, page_size(), seed);
+        let kind = match way {
+            Way::Plain => Kind::Plain,
+            Way::Memset => Kind::Memset { content: page },
+            Way::UffdThread => Kind::Uffd(Uffd::new(Filler::Thread, &page)?),
+            Way::UffdSigbus => Kind::Uffd(Uffd::new(Filler::Signal, &page)?),
+            Way::Memfd => Kind::Memfd(memory_file(&page, len)?),
+            Way::Refpage | Way::RefpageFilled => Kind::Refpage { reference: reference(&page)? },
+            Way::RefpageOfRefpage => Kind::Refpage { reference: reference_of_reference(&page)? },
+        };
+        Ok(Self { len, kind })
+    }
+
+    /// Gives fresh memory.
+    #[inline]
+    pub fn map(&self) -> Result<Mapping> {
+        match &self.kind {
+            Kind::Uffd(uffd) => uffd.map(self.len),
+            Kind::Memset { content } => {
+                let mut mapping = Mapping::new(Backing::Anonymous, self.len)?;
+                mapping.fill(content);
+                Ok(mapping)
+            }
+            _ => Mapping::new(self.backing()?, self.len),
+        }
+    }
+
+    /// What stands behind the mappings, for those sources that need nothing but one call of `mmap()`.
+    pub fn backing(&self) -> Result<Backing<'_>> {
+        use std::os::fd::AsFd;
+        match &self.kind {
+            Kind::Plain => Ok(Backing::Anonymous),
+            Kind::Memfd(file) => Ok(Backing::File(file.as_fd())),
+            Kind::Refpage { reference } => Ok(Backing::Reference(reference.address())),
+            Kind::Memset { .. } | Kind::Uffd(_) => Err(anyhow!("this way takes more than one call of mmap()")),
+        }
+    }
+}
+
+fn reference(page: &[u8]) -> Result<Mapping> {
+    kernel::has_refpage().map_err(|why| anyhow!(why))?;
+    Mapping::filled(page)
+}
+
+fn reference_of_reference(page: &[u8]) -> Result<Mapping> {
+    let ordinary = reference(page)?;
+    Mapping::new(Backing::Reference(ordinary.address()), page.len())
+}
+
+fn memory_file(page: &[u8], len: usize) -> Result<File> {
+    let mut file = File::from(memfd_create("refbench", MemfdFlags::CLOEXEC).context("memfd_create() failed")?);
+    for _ in 0..len.div_ceil(page.len()) {
+        file.write_all(page).context("the memory file cannot be filled")?;
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fresh memory holds the content in each way that this kernel has; `store` makes the access a store.
+    fn holds(way: Way, content: Content) {
+        let len = 3 * page_size();
+        let Ok(source) = Source::new(way, content, len, 1) else { return };
+        let page = content::page(content, page_size(), 1);
+        for _ in 0..2 {
+            let mut mapping = source.map().unwrap();
+            mapping.store(page_size(), 99);
+            let expected = |offset: usize| if offset == page_size() { 99 } else { page[offset % page_size()] };
+            assert!((0..len).all(|offset| mapping.load(offset) == expected(offset)), "{way:?} {content:?}");
+        }
+    }
+
+    #[test]
+    fn every_way_gives_the_content() {
+        for content in Content::PATTERNS {
+            for way in [Way::Memset, Way::UffdThread, Way::Memfd, Way::Refpage, Way::RefpageOfRefpage] {
+                holds(way, content);
+            }
+        }
+        holds(Way::UffdSigbus, Content::Page);
+        holds(Way::Plain, Content::None);
+    }
+}

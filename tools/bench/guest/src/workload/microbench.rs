@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The microbenchmark of 2021: map 1000 pages, touch some of them, unmap. Each round is one sample.
+
+use crate::bench::{Bench, Case};
+use crate::kernel;
+use crate::source::Source;
+use anyhow::Result;
+use measure::Stopwatch;
+use record::{Content, Measure, Way, Workload};
+use refmap::page_size;
+
+/// Pages of a mapping; 4,096,000 bytes where a page has 4 KiB.
+const PAGES: usize = 1000;
+/// Pages that are touched, one store each.
+const TOUCHES: [usize; 3] = [1, 500, 1000];
+
+const WAYS: [Way; 5] = [Way::Memset, Way::UffdThread, Way::UffdSigbus, Way::Memfd, Way::Refpage];
+
+/// A setting of transparent huge pages.
+struct HugePages {
+    case: &'static str,
+    pmd: &'static str,
+    folio_64k: &'static str,
+}
+
+const NEVER: HugePages = HugePages { case: "touch, THP never", pmd: "never", folio_64k: "never" };
+const OTHERS: [HugePages; 2] = [
+    HugePages { case: "touch, mTHP 64k", pmd: "never", folio_64k: "always" },
+    HugePages { case: "touch, THP always", pmd: "always", folio_64k: "never" },
+];
+
+/// Runs all rows.
+pub fn run(bench: &mut Bench) -> Result<()> {
+    setting(bench, &NEVER, &Content::PATTERNS)?;
+    for huge in &OTHERS {
+        setting(bench, huge, bench.args.pick(&[Content::Byte][..], &Content::PATTERNS))?;
+    }
+    kernel::set_huge_pages("madvise", "never")
+}
+
+fn setting(bench: &mut Bench, huge: &HugePages, contents: &[Content]) -> Result<()> {
+    let first =
+        Case { workload: Workload::Microbench, name: huge.case, size: 0, way: Way::Plain, content: Content::None };
+    if let Err(error) = kernel::set_huge_pages(huge.pmd, huge.folio_64k) {
+        return bench.missing(first, Measure::Time, &format!("{error:#}"));
+    }
+    for touch in TOUCHES {
+        row(bench, Case { size: touch, ..first })?;
+        for &content in contents {
+            for way in WAYS {
+                row(bench, Case { size: touch, way, content, ..first })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn row(bench: &mut Bench, case: Case<'_>) -> Result<()> {
+    bench.attempt(case, |bench| {
+        let source = Source::new(case.way, case.content, PAGES * page_size(), bench.args.seed)?;
+        let rounds = bench.args.pick(8, 50);
+        // The first round loads the code and builds page tables that later rounds find.
+        round(&source, case.size)?;
+        let mut samples = Vec::with_capacity(rounds);
+        let watch = Stopwatch::start()?;
+        for _ in 0..rounds {
+            let (time, done) = bench.clock.time(|| round(&source, case.size));
+            done?;
+            samples.push(time);
+        }
+        let cost = watch.stop()?;
+        bench.samples(case, Measure::Time, samples)?;
+        let grown = cost.peak_rss_kib.saturating_sub(cost.start_rss_kib) * 1024;
+        bench.exact(case, Measure::PeakRss, grown as f64)
+    })
+}
+
+fn round(source: &Source, touch: usize) -> Result<()> {
+    source.map()?.store_pages(touch);
+    Ok(())
+}

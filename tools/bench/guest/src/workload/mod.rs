@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is measured.
+
+pub mod everybody;
+pub mod fault;
+pub mod microbench;
+pub mod read_first;
+pub mod scale;

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Many mappings, of one page each and of one reference page.
+
+use super::place::Place;
+use super::{case, forks};
+use crate::bench::{Bench, Case};
+use crate::cgroup::Cgroup;
+use crate::kernel;
+use crate::mapping::{Backing, Mapping};
+use crate::source::Source;
+use anyhow::Result;
+use record::{Content, Measure, Way};
+use refmap::page_size;
+
+/// Numbers of mappings.
+const COUNTS: [usize; 5] = [1, 10, 100, 1000, 10_000];
+/// From here on, what the kernel holds for each is more than the memory controller's own steps.
+const COUNTABLE: usize = 1000;
+/// Mappings that the kernel may put side by side.
+const ADJACENT: usize = 1000;
+
+const SUBJECTS: [(Way, Content); 4] = [
+    (Way::Plain, Content::None),
+    (Way::Memfd, Content::Byte),
+    (Way::Refpage, Content::Byte),
+    (Way::RefpageOfRefpage, Content::Byte),
+];
+
+/// Runs all rows.
+pub fn run(bench: &mut Bench) -> Result<()> {
+    for (way, content) in SUBJECTS {
+        for count in COUNTS {
+            let case = case(way, content, count);
+            bench.attempt(case.named("mmap, apart"), |bench| apart(bench, case))?;
+        }
+        let case = case(way, content, ADJACENT);
+        bench.attempt(case.named("mmap, adjacent"), |bench| adjacent(bench, case))?;
+    }
+    Ok(())
+}
+
+fn apart(bench: &mut Bench, case: Case<'_>) -> Result<()> {
+    let source = Source::new(case.way, case.content, page_size(), bench.args.seed)?;
+    let place = Place::find(case.size)?;
+    // The memory controller starts to count before the mappings do.
+    let mut maps = Vec::with_capacity(case.size);
+    let mut mappings = Vec::with_capacity(case.size);
+    let before = Census::take()?;
+    for index in 0..case.size {
+        let (time, mapping) = map_at(bench, source.backing()?, place.address(index));
+        mappings.push(mapping?);
+        maps.push(time);
+    }
+    let grown = Census::take()?.since(&before);
+    bench.samples(case.named("mmap, apart"), Measure::Time, maps)?;
+    grown.say(bench, case.named("mmap, apart"))?;
+    let rounds = bench.args.pick(3, 10);
+    forks(bench, case.named("fork, apart"), case.named("exit, apart"), rounds)?;
+    unmap(bench, case.named("munmap, apart"), mappings)
+}
+
+fn adjacent(bench: &mut Bench, case: Case<'_>) -> Result<()> {
+    let source = Source::new(case.way, case.content, page_size(), bench.args.seed)?;
+    let _standing = source.map()?;
+    let mut maps = Vec::with_capacity(case.size);
+    let mut mappings = Vec::with_capacity(case.size);
+    let before = Census::take()?;
+    for _ in 0..case.size {
+        let (time, mapping) = bench.clock.time(|| Mapping::new(source.backing()?, page_size()));
+        mappings.push(mapping?);
+        maps.push(time);
+    }
+    let grown = Census::take()?.since(&before);
+    bench.samples(case.named("mmap, adjacent"), Measure::Time, maps)?;
+    grown.say(bench, case.named("mmap, adjacent"))?;
+    unmap(bench, case.named("munmap, adjacent"), mappings)
+}
+
+#[inline(always)]
+fn map_at(bench: &Bench, backing: Backing<'_>, place: usize) -> (f64, Result<Mapping>) {
+    bench.clock.time(|| Mapping::at(backing, page_size(), place))
+}
+
+/// Unmaps one after the other.
+pub fn unmap(bench: &mut Bench, case: Case<'_>, mappings: Vec<Mapping>) -> Result<()> {
+    let clock = bench.clock;
+    let samples = mappings.into_iter().map(|mapping| clock.time(|| drop(mapping)).0).collect();
+    bench.samples(case, Measure::Time, samples)
+}
+
+/// What the kernel holds for this process.
+pub struct Census {
+    kernel: Result<f64, String>,
+    captured: Result<f64, String>,
+    areas: f64,
+}
+
+impl Census {
+    /// Counts.
+    pub fn take() -> Result<Self> {
+        let told = |result: Result<f64>| result.map_err(|error| format!("{error:#}"));
+        Ok(Self {
+            kernel: told(Cgroup::enter().and_then(|group| group.kernel())),
+            captured: told(kernel::counter("nr_refpage")),
+            areas: kernel::areas()?,
+        })
+    }
+
+    /// What came in addition since an earlier count.
+    pub fn since(self, before: &Self) -> Self {
+        let grown = |now: Result<f64, String>, before: &Result<f64, String>| Ok(now? - before.clone()?);
+        Self {
+            kernel: grown(self.kernel, &before.kernel),
+            captured: grown(self.captured, &before.captured),
+            areas: self.areas - before.areas,
+        }
+    }
+
+    /// Says it, kernel memory for each of the case's things.
+    pub fn say(self, bench: &mut Bench, case: Case<'_>) -> Result<()> {
+        bench.exact(case, Measure::Areas, self.areas)?;
+        match self.captured {
+            Ok(pages) => bench.exact(case, Measure::Captured, pages)?,
+            Err(why) => bench.missing(case, Measure::Captured, &why)?,
+        }
+        match self.kernel {
+            _ if case.size < COUNTABLE => Ok(()),
+            Ok(bytes) => bench.exact(case, Measure::Kernel, bytes / case.size as f64),
+            Err(why) => bench.missing(case, Measure::Kernel, &why),
+        }
+    }
+}

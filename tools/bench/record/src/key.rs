@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a value is the value of.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Key {
+    /// The workload.
+    pub workload: Workload,
+    /// What is done in it.
+    pub case: String,
+    /// How many of it: pages, mappings or contents, as the case says. 0 where that makes no sense.
+    pub size: u64,
+    /// Where the memory comes from.
+    pub way: Way,
+    /// What the memory holds.
+    pub content: Content,
+    /// What is measured.
+    pub measure: Measure,
+}
+
+/// A group of cases.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Workload {
+    /// Map, touch, unmap: the microbenchmark of 2021.
+    Microbench,
+    /// One page fault at a time.
+    Fault,
+    /// Many pages, mappings, contents.
+    Scale,
+    /// Programs that read memory before they write it.
+    ReadFirst,
+    /// What programs pay that do not use reference pages.
+    Everybody,
+}
+
+impl Workload {
+    /// All workloads, in the order in which they run.
+    pub const ALL: [Self; 5] = [Self::Microbench, Self::Fault, Self::Scale, Self::ReadFirst, Self::Everybody];
+
+    /// The name that selects it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Microbench => "microbench",
+            Self::Fault => "fault",
+            Self::Scale => "scale",
+            Self::ReadFirst => "read-first",
+            Self::Everybody => "everybody",
+        }
+    }
+}
+
+/// How a program gets memory with a content.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Anonymous memory that the program fills at once.
+    Memset,
+    /// Anonymous memory as it is, zeros: the bound.
+    Plain,
+    /// Userfaultfd: a thread of the program fills each page at its first access.
+    UffdThread,
+    /// Userfaultfd: a signal handler does.
+    UffdSigbus,
+    /// A private mapping of a filled memory file of full length.
+    Memfd,
+    /// `MAP_REFPAGE`, with the reference page in ordinary memory.
+    Refpage,
+    /// `MAP_REFPAGE`, with the reference page in another such mapping.
+    RefpageOfRefpage,
+    /// `MAP_REFPAGE`, where a store stands in for each first load: the cost of filling at the first touch.
+    RefpageFilled,
+}
+
+impl Way {
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memset => "memset",
+            Self::Plain => "plain",
+            Self::UffdThread => "userfaultfd, thread",
+            Self::UffdSigbus => "userfaultfd, SIGBUS",
+            Self::Memfd => "memfd",
+            Self::Refpage => "MAP_REFPAGE",
+            Self::RefpageOfRefpage => "MAP_REFPAGE of the same",
+            Self::RefpageFilled => "filled at first touch",
+        }
+    }
+}
+
+/// What memory holds that nobody wrote.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// Zeros, or of no matter.
+    None,
+    /// The byte 0xAA throughout.
+    Byte,
+    /// Sixteen bytes, over and over.
+    Sixteen,
+    /// A page without a period.
+    Page,
+}
+
+impl Content {
+    /// Every content that a reference page may have.
+    pub const PATTERNS: [Self; 3] = [Self::Byte, Self::Sixteen, Self::Page];
+
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "-",
+            Self::Byte => "0xAA",
+            Self::Sixteen => "16 bytes",
+            Self::Page => "a page",
+        }
+    }
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// Time by the guest's clock.
+    Time,
+    /// Growth of resident memory at its peak.
+    PeakRss,
+    /// Growth of the memory of page tables.
+    PageTables,
+    /// Growth of what the kernel holds of its own (`kernel` of the memory cgroup), for each of `size`.
+    Kernel,
+    /// Number of virtual memory areas that were added.
+    Areas,
+    /// Number of captured pages that were added.
+    Captured,
+    /// Size of a structure in the kernel.
+    Structure,
+}
+
+impl Measure {
+    /// The unit of its values.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Time => Unit::Nanoseconds,
+            Self::PeakRss | Self::PageTables | Self::Kernel | Self::Structure => Unit::Bytes,
+            Self::Areas | Self::Captured => Unit::Count,
+        }
+    }
+
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::PeakRss => "peak memory",
+            Self::PageTables => "page tables",
+            Self::Kernel => "kernel memory",
+            Self::Areas => "areas",
+            Self::Captured => "captured pages",
+            Self::Structure => "size",
+        }
+    }
+}
+
+/// The unit of a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unit {
+    /// Time.
+    Nanoseconds,
+    /// Memory.
+    Bytes,
+    /// A number of things.
+    Count,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.workload.name(), self.case)?;
+        if self.size > 0 {
+            write!(out, " ({})", self.size)?;
+        }
+        write!(out, ", {}", self.way.name())
+    }
+}
