@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # A thin front: each target is one run of a tool, which tools/bootstrap builds and starts in the root file system.
 #
-# KCONFIG=test|demo|debug|kunit|off  picks the kernel's configuration
+# KCONFIG=test|demo|demo-off|debug|kunit|off  picks the kernel's configuration
 # CMD='...'                          is what `make run` runs in the guest
 # KDIR=FOLDER                        is a kernel tree of your own: `make am` applies the series to it, then it is what
 #                                    build, run, shell and test take
+# QUICK=1                            makes `make bench` end within ten minutes
 # ARGS='...'                         are further arguments for the tool
 
 KCONFIG ?= test
@@ -13,7 +14,7 @@ LAB := tools/bootstrap lab
 SERIES := tools/bootstrap series
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build run shell tree export fold check-sync check am bases b4 bisect mutate
+.PHONY: help demo bench test build run shell tree export fold check-sync check am bases b4 bisect mutate
 
 build run shell test: export REFPAGE_KDIR = $(KDIR)
 
@@ -22,6 +23,9 @@ help: ## show this list
 
 demo: ## set up what is missing, boot the kernel, show the mapping type at work with figures
 	@$(LAB) demo $(ARGS)
+
+bench: ## measure against the alternatives, with tables and charts (QUICK=1 for a short run)
+	@$(LAB) bench $(if $(QUICK),--quick) $(ARGS)
 
 test: ## run everything that CI runs (KCONFIG=)
 	@$(LAB) test --config $(KCONFIG) $(ARGS)

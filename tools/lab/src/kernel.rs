@@ -110,9 +110,7 @@ fn build(paths: &Paths, config: Config, name: &str, tree: &Path, output: &Path) 
     let count = output.join("lines");
     let total = fs::read_to_string(&count).ok().and_then(|text| text.parse().ok()).unwrap_or(ROUGHLY);
     let lines = logged(make(tree, output, config), &format!("building the {name} kernel"), total, &log)
-        .with_context(|| {
-            format!("the {name} kernel does not build; the whole log: {}", paths.shown(&log).display())
-        })?;
+        .with_context(|| format!("the {name} kernel does not build; the whole log: {}", paths.shown(&log).display()))?;
     if lines > total / 2 {
         fs::write(count, lines.to_string())?;
     }

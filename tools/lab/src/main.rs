@@ -1,6 +1,8 @@
 //! Builds, boots, runs and tests the kernel of the series.
 
+mod bench;
 mod boot;
+mod chart;
 mod complaints;
 mod config;
 mod demo;
@@ -75,6 +77,11 @@ enum Verb {
         #[arg(long, default_value_t = 1000)]
         iterations: u32,
     },
+    /// Measure reference pages, their alternatives, and what everybody else pays
+    Bench {
+        #[command(flatten)]
+        options: bench::Options,
+    },
     /// Run every test
     Test {
         /// Only these suites
@@ -147,6 +154,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Verb::Run { machine, command } => return session::run(&paths, &machine, &command.join(" ")),
         Verb::Shell { machine } => return session::shell(&paths, &machine),
         Verb::Demo { iterations } => demo::run(&paths, iterations)?,
+        Verb::Bench { options } => bench::run(&paths, &options)?,
         Verb::Test { suites, selection } => return suites::run_all(&paths, &suites, &selection),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,52 @@
+//! Page faults against those of plain memory: the median and the mean must both be within the limit.
+
+use super::Bar;
+use crate::bench::plan::Subject;
+use crate::bench::results::{Boot, Query, Results};
+use record::{Content, Way, Workload};
+
+/// A kind of access, the contents that share a limit, and the limit.
+const BARS: [(&str, &[Content], f64); 3] = [
+    ("first load", &Content::PATTERNS, 1.01),
+    ("first store", &[Content::Byte, Content::Sixteen], 1.02),
+    ("first store", &[Content::Page], 1.03),
+];
+
+/// All bars.
+pub fn bars(results: &Results) -> Vec<Bar> {
+    let Some(boot) = results.first(Subject::Demo, false) else { return Vec::new() };
+    BARS.map(|(case, contents, limit)| {
+        let names: Vec<&str> = contents.iter().map(|content| content.name()).collect();
+        let name = format!("{case}, {}, against plain memory", names.join(" / "));
+        Bar::worst(name, limit, contents.iter().flat_map(|&content| ratios(boot, case, content)))
+    })
+    .into()
+}
+
+fn ratios(boot: &Boot, case: &str, content: Content) -> Vec<(f64, String)> {
+    let query = Query::time(Workload::Fault, case, 0);
+    let both = boot.get(query, Way::Refpage, content).zip(boot.plain(query));
+    both.map_or_else(Vec::new, |(refpage, plain)| {
+        let told = |what: &str| format!("{}, {what}", content.name());
+        vec![(refpage.p50 / plain.p50, told("median")), (refpage.mean / plain.mean, told("mean"))]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::bench::results::tests::{boot, results};
+
+    #[test]
+    fn a_page_may_cost_more_than_a_pattern() {
+        let row = |way, content, value| (Workload::Fault, "first store", 0, way, content, value);
+        let boot = boot(&[
+            row(Way::Plain, Content::None, 1000.0),
+            row(Way::Refpage, Content::Byte, 1025.0),
+            row(Way::Refpage, Content::Page, 1025.0),
+        ]);
+        let verdicts: Vec<Verdict> = bars(&results(vec![boot])).iter().map(|bar| bar.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Open, Verdict::Missed, Verdict::Met]);
+    }
+}

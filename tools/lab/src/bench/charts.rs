@@ -1,0 +1,125 @@
+//! The charts of the report.
+
+use super::plan::Subject;
+use super::results::{Boot, Query, Results};
+use crate::chart::{Bars, Lines};
+use anyhow::Result;
+use record::{Content, Measure, Way, Workload};
+use std::path::Path;
+
+/// Ways of the microbenchmark and of programs that read first, in the order of their bars.
+const WAYS: [Way; 7] =
+    [Way::Memset, Way::Plain, Way::Refpage, Way::Memfd, Way::UffdThread, Way::UffdSigbus, Way::RefpageFilled];
+const ACCESSES: [&str; 3] = ["first load", "first store", "store after load"];
+const MAPPINGS: [&str; 4] = ["mmap, apart", "munmap, apart", "fork, apart", "exit, apart"];
+
+/// Draws what the first boot has values for, and gives the names of the files.
+pub fn draw(results: &Results, folder: &Path) -> Result<Vec<String>> {
+    let Some(boot) = results.first(Subject::Demo, false) else { return Ok(Vec::new()) };
+    let bars = [
+        ("microbench.svg", microbench(boot)),
+        ("faults.svg", faults(boot)),
+        ("read-first-time.svg", read_first(boot, Measure::Time)),
+        ("read-first-memory.svg", read_first(boot, Measure::PeakRss)),
+    ];
+    let mut names = Vec::new();
+    for (name, chart) in bars.into_iter().filter(|(_, chart)| !chart.groups.is_empty()) {
+        chart.draw(&folder.join(name))?;
+        names.push(name.to_owned());
+    }
+    for case in MAPPINGS {
+        let chart = growth(boot, case);
+        if !chart.lines.is_empty() {
+            let name = format!("{}.svg", case.replace(", ", "-"));
+            chart.draw(&folder.join(&name))?;
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn microbench(boot: &Boot) -> Bars {
+    let query = |touch| Query::time(Workload::Microbench, "touch, THP never", touch);
+    let groups = [1, 500, 1000].map(|touch| (format!("{touch} of 1000 touched"), query(touch)));
+    relative(boot, "Microbenchmark, 0xAA: time relative to memset", groups.into(), Way::Memset)
+}
+
+fn read_first(boot: &Boot, measure: Measure) -> Bars {
+    let mut groups = Vec::new();
+    for row in boot.of(Workload::ReadFirst, measure).filter(|row| row.key.way == Way::Memset) {
+        let query = Query { measure, ..Query::time(Workload::ReadFirst, &row.key.case, row.key.size) };
+        groups.push((row.key.case.clone(), query));
+    }
+    let title = format!("Programs that read first: {} relative to memset", measure.name());
+    relative(boot, &title, groups, Way::Memset)
+}
+
+/// A group for each question that the base has an answer to.
+fn relative(boot: &Boot, title: &str, groups: Vec<(String, Query<'_>)>, base: Way) -> Bars {
+    let height = |query, way| boot.get(query, way, content(way)).map(|summary| summary.p50);
+    let groups = groups.into_iter().filter_map(|(name, query)| {
+        let base = height(query, base)?;
+        Some((name, WAYS.map(|way| height(query, way).map_or(f64::NAN, |height| height / base)).into()))
+    });
+    Bars { title: title.into(), series: WAYS.map(|way| way.name().to_owned()).into(), groups: groups.collect() }
+}
+
+fn content(way: Way) -> Content {
+    if way == Way::Plain { Content::None } else { Content::Byte }
+}
+
+fn faults(boot: &Boot) -> Bars {
+    let subjects = Content::PATTERNS.map(|content| (Way::Refpage, content));
+    let series = subjects.map(|(way, content)| format!("{}, {}", way.name(), content.name()));
+    let groups = ACCESSES.into_iter().filter_map(|case| {
+        let query = Query::time(Workload::Fault, case, 0);
+        let plain = boot.plain(query)?.mean;
+        let height = |(way, content)| boot.get(query, way, content).map_or(f64::NAN, |found| found.mean / plain);
+        Some((case.to_owned(), subjects.map(height).into()))
+    });
+    Bars {
+        title: "Mean time of a page fault, relative to plain memory".into(),
+        series: series.into(),
+        groups: groups.collect(),
+    }
+}
+
+fn growth(boot: &Boot, case: &str) -> Lines {
+    let ways = [Way::Plain, Way::Memfd, Way::Refpage, Way::RefpageOfRefpage];
+    let lines = ways.map(|way| {
+        let rows = boot.of(Workload::Scale, Measure::Time).filter(|row| row.key.case == case && row.key.way == way);
+        let points: Vec<(f64, f64)> = rows.map(|row| (row.key.size as f64, row.summary.p50)).collect();
+        (way.name().to_owned(), points)
+    });
+    Lines {
+        title: format!("{case}: time by number of mappings"),
+        axes: ("mappings of one page".into(), "ns".into()),
+        lines: lines.into_iter().filter(|(_, points)| points.len() > 1).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::results::tests::{boot, results};
+    use super::*;
+
+    #[test]
+    fn bars_are_relative_to_memset() {
+        let row = |way, content, value| (Workload::Microbench, "touch, THP never", 500, way, content, value);
+        let boot = boot(&[row(Way::Memset, Content::Byte, 200.0), row(Way::Plain, Content::None, 100.0)]);
+        let chart = microbench(&boot);
+        assert_eq!(chart.groups.len(), 1);
+        assert_eq!(chart.groups[0].1[..2], [1.0, 0.5]);
+        assert!(chart.groups[0].1[2].is_nan());
+    }
+
+    #[test]
+    fn only_what_was_measured_is_drawn() {
+        let folder = tempfile::tempdir().unwrap();
+        let row = |size| (Workload::Scale, "mmap, apart", size, Way::Plain, Content::None, 100.0 + size as f64);
+        let names = draw(&results(vec![boot(&[row(1), row(10)])]), folder.path()).unwrap();
+        assert_eq!(names, ["mmap-apart.svg"]);
+        assert!(folder.path().join("mmap-apart.svg").exists());
+        assert!(draw(&results(Vec::new()), folder.path()).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,38 @@
+//! The benchmark: what reference pages cost, what their alternatives cost, and what everybody else pays.
+
+mod agreement;
+mod bars;
+mod charts;
+mod host;
+mod pivot;
+mod plan;
+mod results;
+mod run;
+mod tables;
+
+pub use plan::Options;
+
+use anyhow::Result;
+use common::paths::{Paths, make_folder};
+use results::Results;
+use std::fs;
+use std::path::Path;
+
+/// Measures, and leaves results, tables and charts in one folder.
+pub fn run(paths: &Paths, options: &Options) -> Result<()> {
+    let folder = make_folder(paths.state.join(if options.quick { "bench-quick" } else { "bench" }))?;
+    let host = host::describe(&paths.repo)?;
+    let boots = run::all(paths, options, &folder)?;
+    write(&Results { host, boots }, &folder)?;
+    println!("results, tables and charts: {}", paths.shown(&folder).display());
+    Ok(())
+}
+
+fn write(results: &Results, folder: &Path) -> Result<()> {
+    fs::write(folder.join("results.json"), serde_json::to_string_pretty(results)? + "\n")?;
+    let charts = charts::draw(results, folder)?;
+    let text = tables::text(results, &charts);
+    fs::write(folder.join("results.md"), &text)?;
+    print!("{}", tables::bars(results));
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! Which kernels are booted, how, and what runs there.
+
+use crate::config::Config;
+use crate::kernel::{self, Kernel};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use common::paths::Paths;
+use record::Workload;
+use serde::{Deserialize, Serialize};
+
+/// What is measured, and how thoroughly.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Fewer rounds and smaller sizes, on one kernel
+    #[arg(long)]
+    pub quick: bool,
+    /// The kernels to measure, separated by commas; else demo alone (quick) or all
+    #[arg(long, value_enum, value_delimiter = ',')]
+    kernels: Vec<Subject>,
+    /// Only these workloads, separated by commas: microbench, fault, scale, read-first, everybody
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Boots of each kernel, to see whether they agree
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    boots: u32,
+    /// Seed of all random numbers in the guest
+    #[arg(long, default_value_t = 2020)]
+    seed: u64,
+}
+
+/// A kernel to measure.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// The series, the option on, no debugging
+    Demo,
+    /// The series, the option off, no debugging
+    DemoOff,
+    /// The base without the series, configured as demo-off
+    Unpatched,
+}
+
+impl Subject {
+    const ALL: [Self; 3] = [Self::Demo, Self::DemoOff, Self::Unpatched];
+
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Demo => "option on",
+            Self::DemoOff => "option off",
+            Self::Unpatched => "unpatched",
+        }
+    }
+
+    /// Builds the kernel unless it is built.
+    pub fn build(self, paths: &Paths) -> Result<Kernel> {
+        match self {
+            Self::Demo => kernel::ensure(paths, Config::Demo),
+            Self::DemoOff => kernel::ensure(paths, Config::DemoOff),
+            Self::Unpatched => kernel::ensure_unpatched(paths),
+        }
+    }
+}
+
+/// One boot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The kernel.
+    pub subject: Subject,
+    /// The kernel clears pages when they are allocated.
+    pub init_on_alloc: bool,
+    /// Counts boots of the same kind, from 1.
+    pub round: u32,
+    /// What the program in the guest is told.
+    pub arguments: Vec<String>,
+}
+
+impl Plan {
+    /// The name in tables.
+    pub fn name(&self) -> String {
+        let init = if self.init_on_alloc { ", init_on_alloc=1" } else { "" };
+        format!("{}{init}, boot {}", self.subject.name(), self.round)
+    }
+
+    /// Words for the kernel's command line.
+    pub fn append(&self) -> Vec<String> {
+        vec![format!("init_on_alloc={}", u8::from(self.init_on_alloc))]
+    }
+}
+
+impl Options {
+    /// The boots in order. Kernels without the feature run what does not need it.
+    pub fn plans(&self) -> Vec<Plan> {
+        let subjects = match (&self.kernels[..], self.quick) {
+            ([], true) => &[Subject::Demo],
+            ([], false) => &Subject::ALL[..],
+            (chosen, _) => chosen,
+        };
+        let mut plans = Vec::new();
+        for &subject in subjects {
+            let only =
+                if subject == Subject::Demo { self.only.clone() } else { vec![Workload::Everybody.name().into()] };
+            plans.extend((1..=self.boots).map(|round| self.plan(subject, false, round, &only)));
+        }
+        let microbench = Workload::Microbench.name();
+        if !self.quick && subjects.contains(&Subject::Demo) && self.wants(microbench) {
+            plans.push(self.plan(Subject::Demo, true, 1, &[microbench.to_owned()]));
+        }
+        plans
+    }
+
+    fn wants(&self, workload: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == workload)
+    }
+
+    fn plan(&self, subject: Subject, init_on_alloc: bool, round: u32, only: &[String]) -> Plan {
+        let mut arguments = vec![format!("--seed={}", self.seed)];
+        arguments.extend(self.quick.then(|| "--quick".to_owned()));
+        arguments.extend((!only.is_empty()).then(|| format!("--only={}", only.join(","))));
+        Plan { subject, init_on_alloc, round, arguments }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> Options {
+        Options { quick: false, kernels: Vec::new(), only: Vec::new(), boots: 2, seed: 1 }
+    }
+
+    fn names(options: &Options) -> Vec<String> {
+        options.plans().iter().map(Plan::name).collect()
+    }
+
+    #[test]
+    fn a_quick_run_boots_one_kernel() {
+        let names = names(&Options { quick: true, ..options() });
+        assert_eq!(names, ["option on, boot 1", "option on, boot 2"]);
+    }
+
+    #[test]
+    fn a_full_run_boots_all_kernels_and_clears_pages_once() {
+        let names = names(&options());
+        assert_eq!(names.len(), 7);
+        assert_eq!(names[6], "option on, init_on_alloc=1, boot 1");
+    }
+
+    #[test]
+    fn other_kernels_run_only_what_needs_no_feature() {
+        let options = Options { kernels: vec![Subject::Unpatched], boots: 1, ..options() };
+        assert_eq!(options.plans()[0].arguments, ["--seed=1", "--only=everybody"]);
+    }
+
+    #[test]
+    fn pages_are_cleared_only_for_the_microbenchmark() {
+        let options = Options { only: vec!["fault".into()], boots: 1, kernels: vec![Subject::Demo], ..options() };
+        let plans = options.plans();
+        assert_eq!(plans.len(), 1);
+        assert_eq!(plans[0].append(), ["init_on_alloc=0"]);
+    }
+}

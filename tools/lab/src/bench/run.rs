@@ -1,0 +1,177 @@
+//! Builds the program and the kernels, boots, and reads what the program says.
+
+use super::plan::{Options, Plan};
+use super::results::{Boot, Clock};
+use crate::guest::Guest;
+use crate::{complaints, kernel, kvm};
+use anyhow::{Context, Result, bail};
+use common::cmd;
+use common::paths::Paths;
+use common::progress::Step;
+use record::{Line, Missing, Row};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A static program runs on any root file system.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// A guest that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(3 * 3600);
+
+/// Makes all boots.
+pub fn all(paths: &Paths, options: &Options, folder: &Path) -> Result<Vec<Boot>> {
+    let program = build(paths)?;
+    let mut boots = Vec::new();
+    for plan in options.plans() {
+        let kernel = plan.subject.build(paths)?;
+        boots.push(boot(paths, &plan, Clock::Instructions, &kernel.image, &program, folder)?);
+        if plan.round == 1 && kvm::usable(paths, &kernel.image)? {
+            boots.push(boot(paths, &plan, Clock::Wall, &kernel.image, &program, folder)?);
+        }
+    }
+    Ok(boots)
+}
+
+fn build(paths: &Paths) -> Result<PathBuf> {
+    let target = paths.state.join("target-bench");
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--locked", "--package", "refbench", "--target", TARGET, "--manifest-path"]);
+    command.arg(paths.repo.join("tools/Cargo.toml")).arg("--target-dir").arg(&target);
+    command.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    kernel::logged(command, "building the benchmark", 60, &paths.logs()?.join("bench-build.log"))?;
+    Ok(target.join(TARGET).join("release/refbench"))
+}
+
+fn boot(paths: &Paths, plan: &Plan, clock: Clock, image: &Path, program: &Path, folder: &Path) -> Result<Boot> {
+    let name = if clock == Clock::Wall { format!("{}, KVM", plan.name()) } else { plan.name() };
+    let log = folder.join(format!("{}.log", name.replace(", ", "-").replace([' ', '='], "-")));
+    let counts = clock == Clock::Instructions;
+    let guest = Guest {
+        icount: counts,
+        kvm: !counts,
+        cpus: 1,
+        append: plan.append(),
+        limit: Some(LIMIT),
+        ..Guest::new(image, &log)
+    };
+    let script = paths.repo.join("tools/bench/guest.sh");
+    let command = format!("sh {} {} {}", script.display(), program.display(), plan.arguments.join(" "));
+    let start = Instant::now();
+    let said = listen(&guest, &name, &command)?;
+    let host_seconds = start.elapsed().as_secs_f64();
+    let Plan { subject, init_on_alloc, round, .. } = *plan;
+    let Said { guest, rows, missing, .. } = said;
+    let guest = guest.context("the benchmark said nothing of the guest")?;
+    Ok(Boot { name, subject, init_on_alloc, round, clock, host_seconds, guest, rows, missing })
+}
+
+/// What the program has said so far.
+#[derive(Default)]
+struct Said {
+    guest: Option<record::Guest>,
+    rows: Vec<Row>,
+    missing: Vec<Missing>,
+    others: Vec<String>,
+    ended: bool,
+}
+
+impl Said {
+    fn take(&mut self, text: &str) -> String {
+        let key = match serde_json::from_str(text) {
+            Ok(Line::Guest(guest)) => {
+                self.guest = Some(guest);
+                return String::new();
+            }
+            Ok(Line::End { lines }) => {
+                self.ended = lines == self.count() as u64 + 1;
+                return String::new();
+            }
+            Ok(Line::Row(row)) => {
+                self.rows.push(row);
+                &self.rows[self.rows.len() - 1].key
+            }
+            Ok(Line::Missing(missing)) => {
+                self.missing.push(missing);
+                &self.missing[self.missing.len() - 1].key
+            }
+            Err(_) => {
+                self.others.push(text.to_owned());
+                return String::new();
+            }
+        };
+        key.to_string()
+    }
+
+    fn count(&self) -> usize {
+        self.rows.len() + self.missing.len()
+    }
+
+    fn check(&self, status: i32) -> Result<()> {
+        let last = cmd::tail(&self.others.join("\n"), 5);
+        if status != 0 {
+            bail!("the benchmark ended with status {status}: {last}");
+        }
+        if !self.ended {
+            bail!("lines of the benchmark got lost: {last}");
+        }
+        Ok(())
+    }
+}
+
+fn listen(guest: &Guest, name: &str, command: &str) -> Result<Said> {
+    let mut said = Said::default();
+    let mut step = Step::begin(format!("measuring: {name}"), None);
+    let status = guest.run(command, |line| {
+        let note = said.take(line);
+        step.set(said.count() as u64, &note);
+    })?;
+    let complaints = complaints::find(&String::from_utf8_lossy(&fs::read(&guest.log)?));
+    if let Some(first) = complaints.first() {
+        bail!("the kernel complained: {first}");
+    }
+    said.check(status)?;
+    step.done(&format!("{} values, {} missing", said.rows.len(), said.missing.len()));
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = r#"{"line":"missing","workload":"fault","case":"first load","size":0,"way":"plain",
+                          "content":"none","measure":"time","why":"no"}"#;
+
+    fn said(lines: &[&str]) -> Said {
+        let mut said = Said::default();
+        for line in lines {
+            said.take(line);
+        }
+        said
+    }
+
+    #[test]
+    fn a_run_that_reached_its_end_is_good() {
+        let said = said(&[ROW, r#"{"line":"end","lines":2}"#]);
+        assert_eq!(said.missing.len(), 1);
+        said.check(0).unwrap();
+        assert!(said.check(1).is_err());
+    }
+
+    #[test]
+    fn lost_lines_are_noticed() {
+        assert!(said(&[ROW]).check(0).is_err());
+        assert!(said(&[r#"{"line":"end","lines":2}"#]).check(0).is_err());
+    }
+
+    #[test]
+    fn other_lines_tell_why() {
+        let error = said(&["refbench: no memory"]).check(1).unwrap_err().to_string();
+        assert!(error.contains("no memory"), "{error}");
+    }
+
+    #[test]
+    fn a_line_names_what_it_measures() {
+        assert_eq!(Said::default().take(ROW), "fault: first load, plain");
+    }
+}
