@@ -30,8 +30,9 @@ pub fn page_tables() -> Result<f64> {
     Ok(status.vmpte.context("/proc/self/status has no VmPTE")? as f64 * 1024.0)
 }
 
-/// A counter of `/proc/vmstat`.
+/// A counter of `/proc/vmstat`, with what each processor has counted and not told yet.
 pub fn counter(name: &str) -> Result<f64> {
+    fs::write("/proc/sys/vm/stat_refresh", "1").context("/proc/sys/vm/stat_refresh cannot be written")?;
     let text = fs::read_to_string("/proc/vmstat").context("/proc/vmstat cannot be read")?;
     find_counter(&text, name).ok_or_else(|| anyhow!("/proc/vmstat has no {name}"))
 }

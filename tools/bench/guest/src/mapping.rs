@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use refmap::{Errno, MAP_REFPAGE, page_size};
+use std::hint::black_box;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -119,12 +120,13 @@ impl Mapping {
         unsafe { self.memory.add(offset).write_volatile(value) };
     }
 
-    /// Loads a byte by an access that the processor treats as a store, and that changes nothing.
+    /// Loads a byte by an access that the processor treats as a store, and that changes nothing. That it changes nothing is
+    /// hidden from the compiler, which would make it a load.
     #[inline(always)]
     pub fn load_as_store(&mut self, offset: usize) -> u8 {
         debug_assert!(offset < self.len);
         // SAFETY: by the invariant, and callers stay inside; the unique borrow keeps other accesses away.
-        unsafe { AtomicU8::from_ptr(self.memory.add(offset).as_ptr()) }.fetch_or(0, Ordering::Relaxed)
+        unsafe { AtomicU8::from_ptr(self.memory.add(offset).as_ptr()) }.fetch_or(black_box(0), Ordering::Relaxed)
     }
 
     /// Loads the first byte of each of the first `pages` pages.

@@ -31,14 +31,14 @@ fn rows(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     let place = Place::find(case.size)?;
     let mut maps = Vec::with_capacity(case.size);
     let mut mappings = Vec::with_capacity(case.size);
-    let before = Census::take()?;
+    let before = Census::take(case.size)?;
     for (index, reference) in (references.address()..).step_by(page_size()).take(case.size).enumerate() {
         let place = place.address(index);
         let (time, mapping) = bench.clock.time(|| Mapping::at(Backing::Reference(reference), page_size(), place));
         mappings.push(mapping?);
         maps.push(time);
     }
-    let grown = Census::take()?.since(&before);
+    let grown = Census::take(case.size)?.since(&before);
     bench.samples(case.named("mmap, contents"), Measure::Time, maps)?;
     grown.say(bench, case.named("mmap, contents"))?;
     let rounds = bench.args.pick(3, 10);

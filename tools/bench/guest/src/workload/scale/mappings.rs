@@ -46,13 +46,13 @@ fn apart(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     // The memory controller starts to count before the mappings do.
     let mut maps = Vec::with_capacity(case.size);
     let mut mappings = Vec::with_capacity(case.size);
-    let before = Census::take()?;
+    let before = Census::take(case.size)?;
     for index in 0..case.size {
         let (time, mapping) = map_at(bench, source.backing()?, place.address(index));
         mappings.push(mapping?);
         maps.push(time);
     }
-    let grown = Census::take()?.since(&before);
+    let grown = Census::take(case.size)?.since(&before);
     bench.samples(case.named("mmap, apart"), Measure::Time, maps)?;
     grown.say(bench, case.named("mmap, apart"))?;
     let rounds = bench.args.pick(3, 10);
@@ -65,13 +65,13 @@ fn adjacent(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     let _standing = source.map()?;
     let mut maps = Vec::with_capacity(case.size);
     let mut mappings = Vec::with_capacity(case.size);
-    let before = Census::take()?;
+    let before = Census::take(case.size)?;
     for _ in 0..case.size {
         let (time, mapping) = bench.clock.time(|| Mapping::new(source.backing()?, page_size()));
         mappings.push(mapping?);
         maps.push(time);
     }
-    let grown = Census::take()?.since(&before);
+    let grown = Census::take(case.size)?.since(&before);
     bench.samples(case.named("mmap, adjacent"), Measure::Time, maps)?;
     grown.say(bench, case.named("mmap, adjacent"))?;
     unmap(bench, case.named("munmap, adjacent"), mappings)
@@ -91,17 +91,18 @@ pub fn unmap(bench: &mut Bench, case: Case<'_>, mappings: Vec<Mapping>) -> Resul
 
 /// What the kernel holds for this process.
 pub struct Census {
-    kernel: Result<f64, String>,
+    kernel: Option<Result<f64, String>>,
     captured: Result<f64, String>,
     areas: f64,
 }
 
 impl Census {
-    /// Counts.
-    pub fn take() -> Result<Self> {
+    /// Counts; kernel memory only where there will be as many things that it can be told for each.
+    pub fn take(count: usize) -> Result<Self> {
         let told = |result: Result<f64>| result.map_err(|error| format!("{error:#}"));
+        let countable = count >= COUNTABLE;
         Ok(Self {
-            kernel: told(Cgroup::enter().and_then(|group| group.kernel())),
+            kernel: countable.then(|| told(Cgroup::enter().and_then(|group| group.kernel()))),
             captured: told(kernel::counter("nr_refpage")),
             areas: kernel::areas()?,
         })
@@ -111,7 +112,7 @@ impl Census {
     pub fn since(self, before: &Self) -> Self {
         let grown = |now: Result<f64, String>, before: &Result<f64, String>| Ok(now? - before.clone()?);
         Self {
-            kernel: grown(self.kernel, &before.kernel),
+            kernel: self.kernel.zip(before.kernel.as_ref()).map(|(now, before)| grown(now, before)),
             captured: grown(self.captured, &before.captured),
             areas: self.areas - before.areas,
         }
@@ -125,9 +126,9 @@ impl Census {
             Err(why) => bench.missing(case, Measure::Captured, &why)?,
         }
         match self.kernel {
-            _ if case.size < COUNTABLE => Ok(()),
-            Ok(bytes) => bench.exact(case, Measure::Kernel, bytes / case.size as f64),
-            Err(why) => bench.missing(case, Measure::Kernel, &why),
+            None => Ok(()),
+            Some(Ok(bytes)) => bench.exact(case, Measure::Kernel, bytes / case.size as f64),
+            Some(Err(why)) => bench.missing(case, Measure::Kernel, &why),
         }
     }
 }
