@@ -28,10 +28,11 @@ pub fn run(bench: &mut Bench) -> Result<()> {
 fn rows(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     kernel::has_refpage().map_err(|why| anyhow!(why))?;
     let references = references(case.size, bench.args.seed)?;
-    let place = Place::find(case.size)?;
     let mut maps = Vec::with_capacity(case.size);
     let mut mappings = Vec::with_capacity(case.size);
     let before = Census::take(case.size)?;
+    // Last, so that nothing else is mapped there meanwhile.
+    let place = Place::find(case.size)?;
     for (index, reference) in (references.address()..).step_by(page_size()).take(case.size).enumerate() {
         let place = place.address(index);
         let (time, mapping) = bench.clock.time(|| Mapping::at(Backing::Reference(reference), page_size(), place));

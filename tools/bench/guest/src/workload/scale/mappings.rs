@@ -42,11 +42,11 @@ pub fn run(bench: &mut Bench) -> Result<()> {
 
 fn apart(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     let source = Source::new(case.way, case.content, page_size(), bench.args.seed)?;
-    let place = Place::find(case.size)?;
-    // The memory controller starts to count before the mappings do.
     let mut maps = Vec::with_capacity(case.size);
     let mut mappings = Vec::with_capacity(case.size);
     let before = Census::take(case.size)?;
+    // Last, so that nothing else is mapped there meanwhile.
+    let place = Place::find(case.size)?;
     for index in 0..case.size {
         let (time, mapping) = map_at(bench, source.backing()?, place.address(index));
         mappings.push(mapping?);
