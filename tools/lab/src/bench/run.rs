@@ -19,15 +19,16 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// A guest that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
 
-/// Makes all boots.
+/// Builds everything, then makes all boots.
 pub fn all(paths: &Paths, options: &Options, folder: &Path) -> Result<Vec<Boot>> {
     let program = build(paths)?;
+    let plans = options.plans();
+    let images: Vec<PathBuf> = plans.iter().map(|plan| Ok(plan.subject.build(paths)?.image)).collect::<Result<_>>()?;
     let mut boots = Vec::new();
-    for plan in options.plans() {
-        let kernel = plan.subject.build(paths)?;
-        boots.push(boot(paths, &plan, Clock::Instructions, &kernel.image, &program, folder)?);
-        if plan.round == 1 && kvm::usable(paths, &kernel.image)? {
-            boots.push(boot(paths, &plan, Clock::Wall, &kernel.image, &program, folder)?);
+    for (plan, image) in plans.iter().zip(&images) {
+        boots.push(boot(paths, plan, Clock::Instructions, image, &program, folder)?);
+        if plan.round == 1 && kvm::usable(paths, image)? {
+            boots.push(boot(paths, plan, Clock::Wall, image, &program, folder)?);
         }
     }
     Ok(boots)
