@@ -18,12 +18,15 @@ use results::Results;
 use std::fs;
 use std::path::Path;
 
-/// Measures, and leaves results, tables and charts in one folder.
+/// Measures, and leaves results, tables and charts in one folder: after each boot, so that little is lost where one fails.
 pub fn run(paths: &Paths, options: &Options) -> Result<()> {
     let folder = make_folder(paths.state.join(if options.quick { "bench-quick" } else { "bench" }))?;
-    let host = host::describe(&paths.repo)?;
-    let boots = run::all(paths, options, &folder)?;
-    write(&Results { host, boots }, &folder)?;
+    let mut results = Results { host: host::describe(&paths.repo)?, boots: Vec::new() };
+    run::all(paths, options, &folder, |boot| {
+        results.boots.push(boot);
+        write(&results, &folder)
+    })?;
+    print!("{}", tables::bars(&results));
     println!("results, tables and charts: {}", paths.shown(&folder).display());
     Ok(())
 }
@@ -31,8 +34,6 @@ pub fn run(paths: &Paths, options: &Options) -> Result<()> {
 fn write(results: &Results, folder: &Path) -> Result<()> {
     fs::write(folder.join("results.json"), serde_json::to_string_pretty(results)? + "\n")?;
     let charts = charts::draw(results, folder)?;
-    let text = tables::text(results, &charts);
-    fs::write(folder.join("results.md"), &text)?;
-    print!("{}", tables::bars(results));
+    fs::write(folder.join("results.md"), tables::text(results, &charts))?;
     Ok(())
 }

@@ -19,19 +19,18 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// A guest that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
 
-/// Builds everything, then makes all boots.
-pub fn all(paths: &Paths, options: &Options, folder: &Path) -> Result<Vec<Boot>> {
+/// Builds everything, then makes all boots, and gives each to `each` when it has ended.
+pub fn all(paths: &Paths, options: &Options, folder: &Path, mut each: impl FnMut(Boot) -> Result<()>) -> Result<()> {
     let program = build(paths)?;
     let plans = options.plans();
     let images: Vec<PathBuf> = plans.iter().map(|plan| Ok(plan.subject.build(paths)?.image)).collect::<Result<_>>()?;
-    let mut boots = Vec::new();
     for (plan, image) in plans.iter().zip(&images) {
-        boots.push(boot(paths, plan, Clock::Instructions, image, &program, folder)?);
+        each(boot(paths, plan, Clock::Instructions, image, &program, folder)?)?;
         if plan.round == 1 && kvm::usable(paths, image)? {
-            boots.push(boot(paths, plan, Clock::Wall, image, &program, folder)?);
+            each(boot(paths, plan, Clock::Wall, image, &program, folder)?)?;
         }
     }
-    Ok(boots)
+    Ok(())
 }
 
 fn build(paths: &Paths) -> Result<PathBuf> {
