@@ -24,6 +24,17 @@ pub fn areas() -> Result<f64> {
     Ok(maps.lines().count() as f64)
 }
 
+/// Resident memory of this process in bytes, counted in its page tables: the counters in `status` lag behind.
+pub fn resident() -> Result<f64> {
+    let text = fs::read_to_string("/proc/self/smaps_rollup").context("/proc/self/smaps_rollup cannot be read")?;
+    find_resident(&text).context("/proc/self/smaps_rollup has no Rss")
+}
+
+fn find_resident(text: &str) -> Option<f64> {
+    let value = text.lines().find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB"))?;
+    Some(value.parse::<f64>().ok()? * 1024.0)
+}
+
 /// Memory of the page tables of this process, in bytes.
 pub fn page_tables() -> Result<f64> {
     let status = Process::myself()?.status()?;
@@ -70,6 +81,13 @@ mod tests {
         assert_eq!(find_counter(text, "nr_refpage"), Some(5.0));
         assert_eq!(find_counter(text, "refpage_cow"), Some(7.0));
         assert_eq!(find_counter(text, "refpage"), None);
+    }
+
+    #[test]
+    fn resident_memory_is_that_of_all_areas() {
+        let text = "55d0-7ffe ---p 00000000 00:00 0  [rollup]\nRss:                1852 kB\nPss:  90 kB\n";
+        assert_eq!(find_resident(text), Some(1852.0 * 1024.0));
+        assert_eq!(find_resident("Pss: 1 kB\n"), None);
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Content {
 pub enum Measure {
     /// Time by the guest's clock.
     Time,
-    /// Growth of resident memory at its peak.
+    /// Growth of resident memory at its peak, counted in the page tables.
     PeakRss,
     /// Growth of the memory of page tables.
     PageTables,

@@ -6,7 +6,6 @@ use crate::bench::{Bench, Case};
 use crate::kernel;
 use crate::source::Source;
 use anyhow::Result;
-use measure::Stopwatch;
 use record::{Content, Measure, Way, Workload};
 use refmap::page_size;
 
@@ -63,17 +62,22 @@ fn row(bench: &mut Bench, case: Case<'_>) -> Result<()> {
         // The first round loads the code and builds page tables that later rounds find.
         round(&source, case.size)?;
         let mut samples = Vec::with_capacity(rounds);
-        let watch = Stopwatch::start()?;
         for _ in 0..rounds {
             let (time, done) = bench.clock.time(|| round(&source, case.size));
             done?;
             samples.push(time);
         }
-        let cost = watch.stop()?;
         bench.samples(case, Measure::Time, samples)?;
-        let grown = cost.peak_rss_kib.saturating_sub(cost.start_rss_kib) * 1024;
-        bench.exact(case, Measure::PeakRss, grown as f64)
+        bench.exact(case, Measure::PeakRss, grown(&source, case.size)?)
     })
+}
+
+/// Resident memory that a round adds, at its end: before, there is less of it.
+fn grown(source: &Source, touch: usize) -> Result<f64> {
+    let before = kernel::resident()?;
+    let mut mapping = source.map()?;
+    mapping.store_pages(touch);
+    Ok(kernel::resident()? - before)
 }
 
 fn round(source: &Source, touch: usize) -> Result<()> {

@@ -10,7 +10,6 @@ use crate::mapping::Mapping;
 use crate::source::Source;
 use anyhow::Result;
 use fastrand::Rng;
-use measure::Stopwatch;
 use record::{Content, Measure, Way, Workload};
 use refmap::page_size;
 
@@ -86,7 +85,7 @@ struct Cost {
 
 fn once(bench: &Bench, program: &Program, source: &Source, way: Way) -> Result<Cost> {
     let tables = kernel::page_tables()?;
-    let watch = Stopwatch::start()?;
+    let before = kernel::resident()?;
     let rng = Rng::with_seed(bench.args.seed);
     let (time, memory) = bench.clock.time(|| -> Result<Memory> {
         let mut memory = Memory { mapping: source.map()?, filled: way == Way::RefpageFilled };
@@ -95,9 +94,10 @@ fn once(bench: &Bench, program: &Program, source: &Source, way: Way) -> Result<C
     });
     let memory = memory?;
     let tables = kernel::page_tables()? - tables;
-    let cost = watch.stop()?;
+    // None of the programs gives memory back, so this is the peak.
+    let grown = kernel::resident()? - before;
     drop(memory);
-    Ok(Cost { time, grown: (cost.peak_rss_kib.saturating_sub(cost.start_rss_kib) * 1024) as f64, tables })
+    Ok(Cost { time, grown, tables })
 }
 
 /// Memory of a program.

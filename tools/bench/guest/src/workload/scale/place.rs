@@ -10,7 +10,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Finds room for `count` mappings of a page. Nothing is mapped there, until this program maps it.
+    /// Finds room for `count` mappings of a page, or for one of `count` pages. Nothing is mapped there, until this program maps it.
     pub fn find(count: usize) -> Result<Self> {
         let room = Mapping::new(Backing::Reserved, (2 * count + 1) * page_size())?;
         Ok(Self { start: room.address() })
