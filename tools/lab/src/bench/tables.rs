@@ -4,7 +4,7 @@ use super::pivot::{Pivot, bytes, ratio, time};
 use super::plan::Subject;
 use super::results::{Boot, Query, Results};
 use super::{agreement, bars};
-use record::{Content, Key, Measure, Row, Unit, Way, Workload};
+use record::{Content, Key, Measure, Row, Summary, Unit, Way, Workload};
 use std::fmt::Write;
 
 /// Values that are apart between two boots and are named; of more, the number alone.
@@ -124,10 +124,7 @@ fn values(boot: &Boot) -> String {
 fn microbench(boot: &Boot) -> String {
     let mut table = Pivot::default();
     for row in boot.of(Workload::Microbench, Measure::Time) {
-        let contents: &[Content] = if row.key.way == Way::Plain { &Content::PATTERNS } else { &[row.key.content] };
-        for &content in contents {
-            let query = Query::time(Workload::Microbench, &row.key.case, row.key.size);
-            let Some(memset) = boot.get(query, Way::Memset, content) else { continue };
+        for (content, memset) in compared(boot, row) {
             let saved = (1.0 - row.summary.p50 / memset.p50) * 100.0;
             let cell = format!("{} ({saved:.1} %)", time(row.summary.p50));
             let line = format!("{}, {} of 1000, {}", row.key.case, row.key.size, content.name());
@@ -137,12 +134,21 @@ fn microbench(boot: &Boot) -> String {
     table.text("row")
 }
 
+/// The contents whose lines a row belongs to, with the value of memset there. Plain memory belongs to all of them.
+fn compared<'a>(boot: &'a Boot, row: &Row) -> Vec<(Content, &'a Summary)> {
+    let Key { workload, ref case, size, measure, way, content } = row.key;
+    let query = Query { measure, ..Query::time(workload, case, size) };
+    let contents = if way == Way::Plain { Content::PATTERNS.to_vec() } else { vec![content] };
+    contents.into_iter().filter_map(|content| Some((content, boot.get(query, Way::Memset, content)?))).collect()
+}
+
 /// A line for each case, size and content, a column for each way.
 fn by_way(boot: &Boot, workload: Workload, measure: Measure) -> String {
     let mut table = Pivot::default();
     for row in boot.of(workload, measure) {
-        let line = format!("{}, {}", sized(&row.key), row.key.content.name());
-        table.put(line, row.key.way.name(), value(row));
+        for (content, _) in compared(boot, row) {
+            table.put(format!("{}, {}", sized(&row.key), content.name()), row.key.way.name(), value(row));
+        }
     }
     table.text("row")
 }
