@@ -14,9 +14,9 @@ pub struct Args {
     #[arg(long, default_value_t = 2020)]
     pub seed: u64,
 
-    /// Only these workloads: microbench, fault, scale, read-first, everybody
+    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first
     #[arg(long, value_delimiter = ',', value_parser = workload,
-          default_value = "microbench,fault,scale,read-first,everybody")]
+          default_value = "everybody,microbench,fault,scale,read-first")]
     pub only: Vec<Workload>,
 }
 

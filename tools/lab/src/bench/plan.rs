@@ -17,7 +17,7 @@ pub struct Options {
     /// The kernels to measure, separated by commas; else demo alone (quick) or all
     #[arg(long, value_enum, value_delimiter = ',')]
     kernels: Vec<Subject>,
-    /// Only these workloads, separated by commas: microbench, fault, scale, read-first, everybody
+    /// Only these workloads, separated by commas: everybody, microbench, fault, scale, read-first
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Boots of each kernel, to see whether they agree
@@ -82,9 +82,11 @@ impl Plan {
         format!("{}{init}, boot {}", self.subject.name(), self.round)
     }
 
-    /// Words for the kernel's command line.
+    /// Words for the kernel's command line. Addresses are the same in each boot, as the shape of trees and tables depends
+    /// on them.
     pub fn append(&self) -> Vec<String> {
-        vec![format!("init_on_alloc={}", u8::from(self.init_on_alloc))]
+        let init = format!("init_on_alloc={}", u8::from(self.init_on_alloc));
+        vec![init, "norandmaps".into(), "nokaslr".into()]
     }
 }
 
@@ -157,6 +159,6 @@ mod tests {
         let options = Options { only: vec!["fault".into()], boots: 1, kernels: vec![Subject::Demo], ..options() };
         let plans = options.plans();
         assert_eq!(plans.len(), 1);
-        assert_eq!(plans[0].append(), ["init_on_alloc=0"]);
+        assert_eq!(plans[0].append()[0], "init_on_alloc=0");
     }
 }
