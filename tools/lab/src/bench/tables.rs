@@ -82,10 +82,11 @@ fn agreements(results: &Results) -> String {
     text
 }
 
-/// A column for each kernel, and the ratios of the others to the one without the series.
+/// A column for each kernel, and the ratios of the others to the one without the series, or else with the option off.
 fn everybody(results: &Results) -> String {
     let mut table = Pivot::default();
-    let base = results.first(Subject::Unpatched, false);
+    let bases = [Subject::Unpatched, Subject::DemoOff];
+    let base = bases.into_iter().find_map(|subject| results.first(subject, false));
     for subject in [Subject::Unpatched, Subject::DemoOff, Subject::Demo] {
         let Some(boot) = results.first(subject, false) else { continue };
         for row in boot.rows.iter().filter(|row| row.key.workload == Workload::Everybody) {
@@ -95,8 +96,10 @@ fn everybody(results: &Results) -> String {
                 table.put(case, format!("{}, mean", subject.name()), time(row.summary.mean));
             }
             let query = Query { measure: *measure, ..Query::time(Workload::Everybody, case, *size) };
-            if let Some(before) = base.filter(|_| subject != Subject::Unpatched).and_then(|base| base.plain(query)) {
-                table.put(case, format!("{}, ratio", subject.name()), ratio(row.summary.p50, before.p50));
+            let Some(base) = base.filter(|base| base.subject != subject) else { continue };
+            if let Some(before) = base.plain(query) {
+                let column = format!("{} / {}", subject.name(), base.subject.name());
+                table.put(case, column, ratio(row.summary.p50, before.p50));
             }
         }
     }
