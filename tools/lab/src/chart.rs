@@ -51,8 +51,8 @@ impl Bars {
         area.fill(&WHITE).map_err(told)?;
         let count = self.groups.len();
         let heights = self.groups.iter().flat_map(|(_, bars)| bars).copied().filter(|height| height.is_finite());
-        // Room for the legend above the bars.
-        let top = heights.fold(1.0, f64::max) * 1.3;
+        // Room for the legend above the bars, a line for each series.
+        let top = heights.fold(1.0, f64::max) * (1.15 + 0.06 * self.series.len() as f64);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 20))
             .margin(16)
