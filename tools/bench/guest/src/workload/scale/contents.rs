@@ -4,7 +4,7 @@
 
 use super::mappings::{Census, unmap};
 use super::place::Place;
-use super::{case, forks};
+use super::{case, fork_rounds, forks};
 use crate::bench::{Bench, Case};
 use crate::content;
 use crate::kernel;
@@ -42,7 +42,7 @@ fn rows(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     let grown = Census::take(case.size)?.since(&before);
     bench.samples(case.named("mmap, contents"), Measure::Time, maps)?;
     grown.say(bench, case.named("mmap, contents"))?;
-    let rounds = bench.args.pick(3, 10);
+    let rounds = fork_rounds(bench, case.size);
     forks(bench, case.named("fork, contents"), case.named("exit, contents"), rounds)?;
     unmap(bench, case.named("munmap, contents"), mappings)
 }

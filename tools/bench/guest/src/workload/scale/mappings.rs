@@ -3,7 +3,7 @@
 //! Many mappings, of one page each and of one reference page.
 
 use super::place::Place;
-use super::{case, forks};
+use super::{case, fork_rounds, forks};
 use crate::bench::{Bench, Case};
 use crate::cgroup::Cgroup;
 use crate::kernel;
@@ -55,7 +55,7 @@ fn apart(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     let grown = Census::take(case.size)?.since(&before);
     bench.samples(case.named("mmap, apart"), Measure::Time, maps)?;
     grown.say(bench, case.named("mmap, apart"))?;
-    let rounds = bench.args.pick(3, 10);
+    let rounds = fork_rounds(bench, case.size);
     forks(bench, case.named("fork, apart"), case.named("exit, apart"), rounds)?;
     unmap(bench, case.named("munmap, apart"), mappings)
 }

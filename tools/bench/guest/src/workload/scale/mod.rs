@@ -26,6 +26,11 @@ fn case(way: record::Way, content: record::Content, size: usize) -> Case<'static
     Case { workload: Workload::Scale, name: "", size, way, content }
 }
 
+/// How often to fork while there are so many areas: few samples have no firm median, and many areas take long.
+fn fork_rounds(bench: &Bench, areas: usize) -> usize {
+    bench.args.pick(if areas < 10_000 { 15 } else { 3 }, 25)
+}
+
 /// Says what fork and exit cost while the memory is as it is.
 fn forks(bench: &mut Bench, fork: Case<'_>, exit: Case<'_>, rounds: usize) -> Result<()> {
     let (mut forks, mut exits) = (Vec::new(), Vec::new());
