@@ -2,6 +2,8 @@
 # A thin front: each target is one run of a tool, which tools/bootstrap builds and starts in the root file system.
 #
 # KCONFIG=test|demo|demo-off|debug|kunit|off  picks the kernel's configuration
+# SEEDS=, OPS=, FIRST=               how many seeds `make soak` runs, of how many operations each, from which seed on
+# REPLAY=FILE                        is a sequence that a soak saved, to run in place of those of seeds
 # CMD='...'                          is what `make run` runs in the guest
 # KDIR=FOLDER                        is a kernel tree of your own: `make am` applies the series to it, then it is what
 #                                    build, run, shell and test take
@@ -10,13 +12,17 @@
 
 KCONFIG ?= test
 KDIR ?=
+SEEDS ?= 20
+OPS ?= 50000
+FIRST ?= 1
+REPLAY ?=
 LAB := tools/bootstrap lab
 SERIES := tools/bootstrap series
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test build run shell tree export fold check-sync check am bases b4 bisect mutate
+.PHONY: help demo bench test soak build run shell tree export fold check-sync check am bases b4 bisect mutate
 
-build run shell test: export REFPAGE_KDIR = $(KDIR)
+build run shell test soak: export REFPAGE_KDIR = $(KDIR)
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -29,6 +35,9 @@ bench: ## measure against the alternatives, with tables and charts (QUICK=1 for 
 
 test: ## run everything that CI runs (KCONFIG=)
 	@$(LAB) test --config $(KCONFIG) $(ARGS)
+
+soak: ## check random operations against a model for long (SEEDS=, OPS=, FIRST=, REPLAY=, KCONFIG=)
+	@$(LAB) soak --config $(KCONFIG) --seeds $(SEEDS) --ops $(OPS) --first $(FIRST) $(if $(REPLAY),--replay '$(REPLAY)') $(ARGS)
 
 build: ## build the kernel (KCONFIG=)
 	@$(LAB) build --config $(KCONFIG) $(ARGS)

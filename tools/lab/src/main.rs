@@ -3,6 +3,7 @@
 mod bench;
 mod boot;
 mod chart;
+mod checker;
 mod complaints;
 mod config;
 mod demo;
@@ -82,6 +83,14 @@ enum Verb {
         #[command(flatten)]
         options: bench::Options,
     },
+    /// Check random operations against a model, for long
+    Soak {
+        /// The configuration
+        #[arg(long, value_enum, default_value_t)]
+        config: Config,
+        #[command(flatten)]
+        plan: checker::Plan,
+    },
     /// Run every test
     Test {
         /// Only these suites
@@ -155,6 +164,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Verb::Shell { machine } => return session::shell(&paths, &machine),
         Verb::Demo { iterations } => demo::run(&paths, iterations)?,
         Verb::Bench { options } => bench::run(&paths, &options)?,
+        Verb::Soak { config, plan } => return checker::soak(&paths, config, &plan),
         Verb::Test { suites, selection } => return suites::run_all(&paths, &suites, &selection),
     }
     Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@ mod host;
 mod kernel_build;
 mod kselftest;
 mod kunit;
+mod model;
 mod sync;
 mod vma;
 
@@ -17,13 +18,14 @@ use std::time::Instant;
 /// A suite.
 type Run = fn(&Paths, &Selection) -> Result<Vec<Case>>;
 
-const SUITES: [(&str, Run); 6] = [
+const SUITES: [(&str, Run); 7] = [
     ("check-sync", |paths, _| sync::run(paths)),
     ("host tools", |paths, _| host::run(paths)),
     ("vma", |paths, _| vma::run(paths)),
     ("kernel build", |paths, selection| kernel_build::run(paths, selection.config)),
     ("kunit", |paths, selection| kunit::run(paths, selection.config)),
     ("kselftest", kselftest::run),
+    ("model", model::run),
 ];
 
 /// Runs the suites that were named, or all of them. A suite that cannot run has failed, and the next one runs.

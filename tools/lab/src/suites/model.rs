@@ -1,0 +1,17 @@
+//! The model checker, for a short time: the long one is `make soak`.
+
+use crate::Selection;
+use crate::checker::{self, Plan};
+use crate::outcome::Case;
+use anyhow::Result;
+use common::paths::Paths;
+use std::time::Duration;
+
+/// A few seeds. One of them, the third, has an arena with room for huge pages.
+const PLAN: Plan = Plan { first: 1, seeds: 4, ops: 1500, replay: None };
+
+/// One test for each seed.
+pub fn run(paths: &Paths, selection: &Selection) -> Result<Vec<Case>> {
+    let limit = Some(Duration::from_secs(selection.limit));
+    checker::run(paths, selection.config, &PLAN, limit, |_| {}).map(|run| run.cases)
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bytes made of a seed. Bytes of two seeds, and of two places, differ nearly everywhere, so that bytes of the wrong
+//! page, of the wrong process or of zeros do not pass.
+
+use crate::ops::{Content, PAGE};
+use std::rc::Rc;
+
+/// The bytes of a page, shared by all pages of the model that hold them.
+pub type Page = Rc<[u8; PAGE]>;
+
+/// One byte of a seed.
+fn byte(seed: u64, position: usize) -> u8 {
+    let mixed = (position as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    (mixed >> 56) as u8
+}
+
+/// `len` bytes of a seed.
+pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
+    (0..len).map(|position| byte(seed, position)).collect()
+}
+
+/// A page of zeros.
+pub fn zeros() -> Page {
+    Rc::new([0; PAGE])
+}
+
+/// A page in which the bytes of a seed come again after `period` bytes.
+pub fn repeated(seed: u64, period: usize) -> Page {
+    let mut page = [0; PAGE];
+    let pattern = bytes(seed ^ (period as u64) << 32, period.clamp(1, PAGE));
+    for (position, to) in page.iter_mut().enumerate() {
+        *to = pattern[position % pattern.len()];
+    }
+    Rc::new(page)
+}
+
+/// The content, unless it is that of a page of the arena.
+pub fn fixed(content: Content) -> Option<Page> {
+    match content {
+        Content::Zeros => Some(zeros()),
+        Content::Repeat { seed, period } => Some(repeated(seed.into(), period.into())),
+        Content::Arena(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_repeats_after_its_period_and_not_before() {
+        for period in [1, 2, 4, 8, 16] {
+            let page = repeated(3, period);
+            assert!((period..PAGE).all(|position| page[position] == page[position - period]), "{period}");
+            assert!(period == 1 || page[..period / 2] != page[period / 2..period], "{period}");
+        }
+    }
+
+    #[test]
+    fn seeds_differ() {
+        assert_ne!(repeated(1, PAGE), repeated(2, PAGE));
+        assert_ne!(repeated(1, 8), repeated(1, 4));
+        let same = bytes(1, 256).iter().zip(bytes(2, 256)).filter(|(a, b)| **a == *b).count();
+        assert!(same < 16, "{same}");
+    }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the model knows of one mapped page.
+
+use crate::content::{self, Page};
+use crate::ops::{Lock, PAGE, Prot};
+use std::rc::Rc;
+
+/// Whether a page of memory was stored for this page: what counts as resident or swapped out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stored {
+    /// It is clean: it reads as its base content and counts nowhere.
+    No,
+    /// It has a page of its own.
+    Yes,
+    /// One or the other, as reclaim or an error that ended a call halfway had it.
+    Maybe,
+}
+
+/// A mapped page.
+#[derive(Clone, Debug)]
+pub struct Mapped {
+    /// The mapping is of the type under test.
+    pub reference: bool,
+    /// What the page reads as when nothing was stored to it.
+    pub base: Page,
+    /// What it reads as.
+    pub holds: Page,
+    /// What it may read as instead: the kernel was allowed to drop it at a time.
+    pub or: Option<Page>,
+    /// The kernel may drop it still, until it is stored to.
+    pub droppable: bool,
+    /// Whether it has a page of its own.
+    pub stored: Stored,
+    /// Access rights.
+    pub prot: Prot,
+    /// How it is locked.
+    pub lock: Lock,
+    /// It is a guard: any access is an error.
+    pub guard: bool,
+    /// `fork()` leaves it out.
+    pub dont_fork: bool,
+    /// The child gets it clean.
+    pub wipe_on_fork: bool,
+}
+
+impl Mapped {
+    /// A page as `mmap()` makes it.
+    pub fn new(reference: bool, base: Page, prot: Prot) -> Self {
+        Self {
+            reference,
+            holds: Rc::clone(&base),
+            base,
+            or: None,
+            droppable: false,
+            stored: Stored::No,
+            prot,
+            lock: Lock::Off,
+            guard: false,
+            dont_fork: false,
+            wipe_on_fork: false,
+        }
+    }
+
+    /// An access that keeps to the rights of the mapping succeeds.
+    pub fn readable(&self) -> bool {
+        !self.guard && self.prot != Prot::None
+    }
+
+    /// The same for stores.
+    pub fn writable(&self) -> bool {
+        !self.guard && self.prot == Prot::Write
+    }
+
+    /// All that was stored is lost.
+    pub fn drop_stored(&mut self) {
+        self.holds = Rc::clone(&self.base);
+        self.or = None;
+        self.droppable = false;
+        self.stored = Stored::No;
+    }
+
+    /// The kernel may drop what was stored, at once or later.
+    pub fn allow_drop(&mut self) {
+        if self.stored == Stored::No {
+            return;
+        }
+        self.or = Some(Rc::clone(&self.base));
+        self.droppable = true;
+        self.stored = Stored::Maybe;
+    }
+
+    /// Bytes are stored.
+    pub fn store(&mut self, offset: usize, bytes: &[u8]) {
+        for page in [Some(&mut self.holds), self.or.as_mut()].into_iter().flatten() {
+            Rc::make_mut(page)[offset..offset + bytes.len()].copy_from_slice(bytes);
+        }
+        self.stored = Stored::Yes;
+        self.droppable = false;
+    }
+
+    /// The page is made resident as if for a store, without a change of what it holds.
+    pub fn populate(&mut self) {
+        if !self.droppable {
+            self.stored = Stored::Yes;
+        }
+    }
+
+    /// Bytes were seen. Gives the offset of the first that cannot be.
+    pub fn observe(&mut self, offset: usize, seen: &[u8]) -> Result<(), usize> {
+        let matches = |page: &[u8; PAGE]| page[offset..offset + seen.len()] == *seen;
+        let dropped = self.or.as_deref().is_some_and(matches);
+        match (matches(&self.holds), dropped) {
+            (true, true) => Ok(()),
+            (true, false) => {
+                if !self.droppable {
+                    self.or = None;
+                }
+                Ok(())
+            }
+            (false, true) => {
+                self.settle_as_dropped();
+                Ok(())
+            }
+            (false, false) => Err(self.first_difference(offset, seen)),
+        }
+    }
+
+    /// It was seen to read as it does after a drop.
+    fn settle_as_dropped(&mut self) {
+        if self.droppable {
+            self.drop_stored();
+        } else if let Some(or) = self.or.take() {
+            self.holds = or;
+        }
+    }
+
+    fn first_difference(&self, offset: usize, seen: &[u8]) -> usize {
+        let want = &self.holds[offset..];
+        offset + seen.iter().zip(want).position(|(seen, want)| seen != want).unwrap_or(0)
+    }
+
+    /// What a child sees, unless it has no such mapping.
+    pub fn forked(&self) -> Option<Self> {
+        if self.dont_fork {
+            return None;
+        }
+        let mut child = Self { lock: Lock::Off, ..self.clone() };
+        if self.wipe_on_fork {
+            child.drop_stored();
+            child.guard = false;
+        }
+        Some(child)
+    }
+
+    /// What stays where `mremap()` took the pages away, and what it adds.
+    pub fn emptied(&self) -> Self {
+        let mut page = Self { lock: Lock::Off, guard: false, ..self.clone() };
+        page.drop_stored();
+        page
+    }
+
+    /// It holds zeros, for certain.
+    pub fn is_zero(&self) -> bool {
+        self.or.is_none() && *self.holds == *content::zeros()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page() -> Mapped {
+        Mapped::new(true, content::repeated(1, PAGE), Prot::Write)
+    }
+
+    #[test]
+    fn a_store_leaves_the_rest_of_the_page() {
+        let mut page = page();
+        page.store(10, &[1, 2, 3]);
+        assert_eq!(page.stored, Stored::Yes);
+        assert!(page.observe(9, &[page.base[9], 1, 2, 3, page.base[13]]).is_ok());
+        assert_eq!(page.observe(9, &[page.base[9], 1, 2, 4]), Err(12));
+    }
+
+    #[test]
+    fn a_drop_brings_the_base_back() {
+        let mut page = page();
+        page.store(0, &[!page.base[0]]);
+        page.drop_stored();
+        assert!(page.observe(0, &page.base.clone()[..]).is_ok());
+        assert_eq!(page.stored, Stored::No);
+    }
+
+    #[test]
+    fn what_may_be_dropped_is_one_or_the_other() {
+        let mut page = page();
+        let (old, new) = (page.base[0], !page.base[0]);
+        page.store(0, &[new]);
+        page.allow_drop();
+        assert!(page.observe(0, &[new]).is_ok());
+        assert!(page.observe(0, &[old]).is_ok());
+        assert!(page.observe(0, &[new]).is_err(), "what was dropped does not come back");
+        assert_eq!(page.stored, Stored::No);
+    }
+
+    #[test]
+    fn a_store_ends_the_permission_to_drop() {
+        let mut page = page();
+        let (old, new) = (page.base[0], !page.base[0]);
+        page.store(0, &[new]);
+        page.allow_drop();
+        page.store(1, &[5]);
+        assert!(page.observe(0, &[new, 5]).is_ok());
+        assert!(page.observe(0, &[old, 5]).is_err());
+    }
+
+    #[test]
+    fn a_clean_page_has_nothing_to_drop() {
+        let mut page = page();
+        page.allow_drop();
+        assert_eq!((page.stored, page.droppable), (Stored::No, false));
+    }
+
+    #[test]
+    fn a_child_sees_what_the_advice_says() {
+        let mut page = page();
+        page.store(0, &[!page.base[0]]);
+        assert_eq!(page.forked().unwrap().holds, page.holds);
+        page.wipe_on_fork = true;
+        assert_eq!(page.forked().unwrap().holds, page.base);
+        page.dont_fork = true;
+        assert!(page.forked().is_none());
+    }
+}
