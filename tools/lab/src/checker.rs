@@ -154,7 +154,9 @@ mod tests {
     #[test]
     fn a_plan_becomes_arguments() {
         let script = |plan| script(Path::new("/src"), Path::new("/p"), &plan, Path::new("/r"));
-        assert!(script(plan(None)).contains("guest.sh /src/tools/lab/guest /p --save /r --first 3 --seeds 2 --ops 10\n"));
+        assert!(
+            script(plan(None)).contains("guest.sh /src/tools/lab/guest /p --save /r --first 3 --seeds 2 --ops 10\n")
+        );
         assert!(script(plan(Some("a.json"))).contains("--replay 'a.json'\n"));
     }
 

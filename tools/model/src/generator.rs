@@ -42,7 +42,7 @@ const KINDS: &[(Kind, u32)] = &[
     (Kind::Beside, 4),
     (Kind::Ksm, 2),
     (Kind::Huge, 4),
-    (Kind::Reclaim, 5),
+    (Kind::Reclaim, 3),
     (Kind::Compact, 1),
     (Kind::MovePages, 8),
     (Kind::SoftOffline, 1),
@@ -154,7 +154,9 @@ impl Generator {
             Kind::MapWrong => Op::MapWrong { span: self.span(), wrong: self.wrong() },
             Kind::Unmap => Op::Unmap(self.span()),
             Kind::Protect => Op::Protect { span: self.span(), prot: self.prot() },
-            Kind::Lock => Op::Lock { span: self.span(), lock: self.pick(&[Lock::Now, Lock::OnFault, Lock::Off, Lock::Off]) },
+            Kind::Lock => {
+                Op::Lock { span: self.span(), lock: self.pick(&[Lock::Now, Lock::OnFault, Lock::Off, Lock::Off]) }
+            }
             Kind::Remap => self.remap(),
             Kind::Advise => Op::Advise { span: self.span(), advice: self.advice() },
             Kind::Load => self.load(),
@@ -167,8 +169,8 @@ impl Generator {
             Kind::Beside => Op::Beside { seed: self.byte(), ops: self.inner(depth) },
             Kind::Ksm => Op::Ksm(self.pick(&[Ksm::Scan, Ksm::Scan, Ksm::Unmerge])),
             Kind::Huge => self.huge(),
-            Kind::Reclaim if self.one_in(4) => Op::Squeeze(1 + self.below(512)),
-            Kind::Reclaim => Op::Reclaim(1 + self.below(512)),
+            Kind::Reclaim if self.one_in(16) => Op::Squeeze(1 + self.below(256)),
+            Kind::Reclaim => Op::Reclaim(1 + self.below(256)),
             Kind::Compact => Op::Compact,
             Kind::MovePages => Op::MovePages { span: self.span(), node: self.below(2) as u32 },
             Kind::SoftOffline => Op::SoftOffline(self.page()),

@@ -74,7 +74,8 @@ fn main() -> ExitCode {
 /// Gives whether all passed.
 fn run(args: &Args) -> Result<bool> {
     let machine = Facilities::probe(args.disk.as_deref());
-    let mut runner = Runner::new(machine, Duration::from_secs(args.patience)).map_err(|failure| anyhow!(failure.what))?;
+    let mut runner =
+        Runner::new(machine, Duration::from_secs(args.patience)).map_err(|failure| anyhow!(failure.what))?;
     let sequences = sequences(args)?;
     let (start, mut sum, mut failed) = (Instant::now(), Sum::default(), 0);
     report::plan(sequences.len() as u64);

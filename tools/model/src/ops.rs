@@ -287,7 +287,7 @@ pub enum Fill {
 pub enum Op {
     /// `mmap()` of the type under test.
     Map(Map),
-    /// The same while the kernel's `nth` allocation from here on fails: all or nothing.
+    /// The same while the kernel's `nth` allocation from here on fails.
     MapFailing {
         /// The allocation that fails, from 1.
         nth: u32,
@@ -496,9 +496,17 @@ mod tests {
 
     #[test]
     fn a_sequence_survives_being_saved() {
-        let map =
-            Map { span: Span { first: 1, count: 2 }, content: Content::Arena(3), prot: Prot::Read, flag: MapFlag::Locked };
-        let ops = vec![Op::Map(map), Op::Remap { span: map.span, form: Remap::Keep(9) }, Op::Huge { kib: 64, setting: Huge::Always }];
+        let map = Map {
+            span: Span { first: 1, count: 2 },
+            content: Content::Arena(3),
+            prot: Prot::Read,
+            flag: MapFlag::Locked,
+        };
+        let ops = vec![
+            Op::Map(map),
+            Op::Remap { span: map.span, form: Remap::Keep(9) },
+            Op::Huge { kib: 64, setting: Huge::Always },
+        ];
         let sequence = Sequence { seed: 7, pages: 16, ops };
         let text = serde_json::to_string(&sequence).unwrap();
         assert_eq!(serde_json::from_str::<Sequence>(&text).unwrap(), sequence);

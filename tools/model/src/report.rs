@@ -23,7 +23,9 @@ pub fn plan(seeds: u64) {
 pub fn passed(number: u64, seed: u64, sum: Sum, time: Duration) {
     let Sum { done, idle, unavailable } = sum;
     let seconds = time.as_secs_f64();
-    println!("# seed {seed}: {done} operations, {idle} had nothing to act on, {unavailable} unavailable, {seconds:.1} s");
+    println!(
+        "# seed {seed}: {done} operations, {idle} had nothing to act on, {unavailable} unavailable, {seconds:.1} s"
+    );
     println!("ok {number} seed {seed}");
 }
 

@@ -75,7 +75,8 @@ impl Runner {
             drop(report);
             // A group of its own, so that all of its processes end with it.
             let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-            let result = World::new(sequence.pages, &self.machine, self.tally).and_then(|mut world| world.run(sequence));
+            let result =
+                World::new(sequence.pages, &self.machine, self.tally).and_then(|mut world| world.run(sequence));
             let good = match &result {
                 Ok(()) => true,
                 Err(failure) => serde_json::to_writer(&tells, failure).is_err() && tells.flush().is_err(),
@@ -140,7 +141,10 @@ fn check_leak(before: u64) -> Result<(), Failure> {
             return Ok(());
         }
         if start.elapsed() > GRACE {
-            return Err(Failure::new(Kind::Leak, format!("{now} captured pages are in use after the run, {before} before")));
+            return Err(Failure::new(
+                Kind::Leak,
+                format!("{now} captured pages are in use after the run, {before} before"),
+            ));
         }
         sleep(Duration::from_millis(20));
     }

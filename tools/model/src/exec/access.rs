@@ -203,6 +203,8 @@ impl World<'_> {
         let ring = Ring::new(self.arena.address(at), len);
         if reach < len {
             let got = moved(ring.map(|_| 0));
+            // The pages before the one that refused were made ready for stores.
+            self.model.populate_span(Span { count: reach / PAGE, ..span });
             return refusal("registering a buffer that is not writable", got, false);
         }
         let mut ring = ring.map_err(test_io("registering a buffer"))?;

@@ -4,10 +4,10 @@
 
 use super::{Effect, Outcome, World};
 use crate::failure::{Failure, Kind, test_io};
-use crate::kernel::smaps::{self, Mapping};
 use crate::kernel::knob;
+use crate::kernel::smaps::{self, Mapping};
 use crate::model::{Access, Bounds, Mapped};
-use crate::ops::{PAGE, Prot};
+use crate::ops::{PAGE, Prot, Span};
 
 /// The counters and the page tables are read one after the other, while reclaim goes on.
 const TRIES: usize = 5;
@@ -73,6 +73,12 @@ impl World<'_> {
         Ok(Effect::Done)
     }
 
+    /// Nothing is mapped there, as the kernel has it.
+    pub(super) fn nothing_mapped(&self, span: Span) -> Result<bool, Failure> {
+        let found = smaps::mappings(self.arena.page(span.first), self.arena.page(span.end()));
+        found.map(|found| found.is_empty()).map_err(test_io("/proc/self/smaps"))
+    }
+
     fn mappings_found(&self) -> Result<Vec<Mapping>, Failure> {
         smaps::mappings(self.arena.page(0), self.arena.page(self.model.len())).map_err(test_io("/proc/self/smaps"))
     }
@@ -120,7 +126,8 @@ fn check_count(what: &str, got: usize, want: Bounds) -> Result<(), Failure> {
     if (want.least..=want.most).contains(&got) {
         return Ok(());
     }
-    let range = if want.least == want.most { want.least.to_string() } else { format!("{} to {}", want.least, want.most) };
+    let range =
+        if want.least == want.most { want.least.to_string() } else { format!("{} to {}", want.least, want.most) };
     Err(Failure::new(Kind::Count, format!("{what}: {got}, not {range}")))
 }
 

@@ -82,7 +82,8 @@ impl World<'_> {
             return Ok(Effect::Nothing);
         }
         let address = self.arena.send_away(span, count);
-        let address = address.map_err(|error| Failure::new(Kind::Answer, format!("mremap to anywhere gave {error:?}")))?;
+        let address =
+            address.map_err(|error| Failure::new(Kind::Answer, format!("mremap to anywhere gave {error:?}")))?;
         if address == self.arena.page(span.first) {
             return self.grown_in_place(span, by);
         }

@@ -25,7 +25,8 @@ impl World<'_> {
         expect("mmap", got, want)
     }
 
-    /// With an allocation that fails, the call may fail too: then all is as it was.
+    /// With an allocation that fails, the call may fail too. Then all is as it was, or, as for every kind of mapping,
+    /// what was to be replaced is gone, where the kernel had got so far.
     pub(super) fn map_failing(&mut self, nth: u32, map: &Map) -> Outcome {
         // Populating fails in silence: that would leave open which pages are stored.
         let map = Map { flag: MapFlag::Nothing, ..*map };
@@ -36,6 +37,9 @@ impl World<'_> {
             Ok(result)
         })?;
         if failed && got == Err(Errno::ENOMEM) {
+            if self.nothing_mapped(map.span)? {
+                self.model.unmap(map.span);
+            }
             self.compare_all()?;
             return self.count();
         }
@@ -79,7 +83,8 @@ impl World<'_> {
 
     /// What was captured, where the kernel was free to drop the page before: it must be one or the other.
     fn seen_base(&self, page: usize, before: Option<(Page, Option<Page>)>) -> Result<Page, Failure> {
-        let (holds, or) = before.ok_or_else(|| Failure::new(Kind::Answer, "mmap captured a page that is not mapped"))?;
+        let (holds, or) =
+            before.ok_or_else(|| Failure::new(Kind::Answer, "mmap captured a page that is not mapped"))?;
         let Some(or) = or else { return Ok(holds) };
         let mut seen = [0; PAGE];
         let at = self.arena.page(page) as u64;

@@ -18,6 +18,10 @@ const MPOL_MF_MOVE: i32 = 1 << 1;
 
 impl World<'_> {
     pub(super) fn ksm(&mut self, what: Ksm) -> Outcome {
+        // The daemon sleeps while there is nothing to look at.
+        if !self.model.any_mergeable() {
+            return Ok(Effect::Nothing);
+        }
         knob::ksm(what).map_err(test_io("merging pages"))?;
         Ok(Effect::Done)
     }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Something that not every kernel has.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -97,9 +97,9 @@ impl Facilities {
         };
         note(Facility::Ksm, exists("/sys/kernel/mm/ksm/run"));
         for kib in [0, 16, 32, 64, 128, 256, 512, 1024] {
-            note(Facility::Huge(kib), exists(&knob::huge_file(kib)));
+            note(Facility::Huge(kib), exists(knob::huge_file(kib)));
         }
-        note(Facility::Cgroup, knob::cgroup().and_then(|folder| exists(&folder.join("memory.reclaim"))));
+        note(Facility::Cgroup, knob::cgroup().and_then(|folder| exists(folder.join("memory.reclaim"))));
         note(Facility::Swap, swap());
         note(Facility::Compaction, exists("/proc/sys/vm/compact_memory"));
         note(Facility::Nodes, exists("/sys/devices/system/node/node1"));
@@ -109,7 +109,7 @@ impl Facilities {
         let aligned = page.as_ptr().addr().next_multiple_of(PAGE);
         note(Facility::Pager, pager::Pager::missing(aligned, PAGE).and_then(pager::Pager::finish).map_err(Into::into));
         note(Facility::Ring, ring::Ring::new(aligned, PAGE).map(drop));
-        let disk = disk.map_or(Err(io::Error::other("no device was named")), |path| open(path));
+        let disk = disk.map_or(Err(io::Error::other("no device was named")), open);
         note(Facility::Disk, disk.as_ref().map(drop).map_err(|error| io::Error::other(error.to_string())));
         Self { missing, disk: disk.ok() }
     }
@@ -140,5 +140,5 @@ fn swap() -> io::Result<()> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).custom_flags(libc::O_DIRECT).open(PathBuf::from(path))
+    OpenOptions::new().read(true).write(true).custom_flags(libc::O_DIRECT).open(path)
 }

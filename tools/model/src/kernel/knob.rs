@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const KSM: &str = "/sys/kernel/mm/ksm";
 const THP: &str = "/sys/kernel/mm/transparent_hugepage";
 /// How long the daemon that merges pages may take for its rounds.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn read_number(path: &str) -> io::Result<u64> {
     fs::read_to_string(path)?.trim().parse().map_err(io::Error::other)
@@ -89,8 +89,7 @@ pub fn reclaim(bytes: usize) -> io::Result<()> {
 /// Lowers the limit so many bytes below the use, and takes it away again.
 pub fn squeeze(bytes: usize) -> io::Result<()> {
     let folder = cgroup()?;
-    let use_now: usize =
-        fs::read_to_string(folder.join("memory.current"))?.trim().parse().map_err(io::Error::other)?;
+    let use_now: usize = fs::read_to_string(folder.join("memory.current"))?.trim().parse().map_err(io::Error::other)?;
     fs::write(folder.join("memory.high"), use_now.saturating_sub(bytes).to_string())?;
     fs::write(folder.join("memory.high"), "max")
 }

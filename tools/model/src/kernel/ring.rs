@@ -26,8 +26,7 @@ impl Ring {
         }
         // SAFETY: the descriptor was just made, and nothing else has it.
         let file = unsafe { File::from_raw_fd(fd) };
-        let buffer =
-            libc::iovec { iov_base: std::ptr::with_exposed_provenance_mut(address), iov_len: len };
+        let buffer = libc::iovec { iov_base: std::ptr::with_exposed_provenance_mut(address), iov_len: len };
         // SAFETY: the kernel pins the pages of the arena that it finds there; no reference points into them.
         unsafe { ring.submitter().register_buffers(&[buffer]) }?;
         Ok(Self { ring, file, address, len: len as u32 })

@@ -93,8 +93,7 @@ mod tests {
             swapped: 0,
             reference: true,
         };
-        let second =
-            Mapping { start: 0x12000, end: 0x13000, rights: "---p".into(), swapped: 1, ..Mapping::default() };
+        let second = Mapping { start: 0x12000, end: 0x13000, rights: "---p".into(), swapped: 1, ..Mapping::default() };
         assert_eq!(parse(text), [first, second]);
     }
 }

@@ -41,8 +41,7 @@ impl Mappings {
 
     /// The address after the mapping that has this one.
     pub fn end(&self, address: usize) -> Result<usize, Errno> {
-        let mut query =
-            Query { size: size_of::<Query>() as u64, address: address as u64, ..Query::default() };
+        let mut query = Query { size: size_of::<Query>() as u64, address: address as u64, ..Query::default() };
         // SAFETY: the structure is the one that this request reads and fills, and says its size.
         unsafe { procmap_query(self.0.as_raw_fd(), &mut query) }?;
         usize::try_from(query.end).map_err(|_| Errno::EOVERFLOW)

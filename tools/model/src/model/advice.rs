@@ -93,6 +93,8 @@ fn advise_page(page: &mut Mapped, advice: Advice) -> Answer {
             page.guard = true;
         }
         Advice::GuardRemove => page.guard = false,
+        Advice::Mergeable => page.mergeable = true,
+        Advice::Unmergeable => page.mergeable = false,
         Advice::DontFork => page.dont_fork = true,
         Advice::DoFork => page.dont_fork = false,
         Advice::WipeOnFork => page.wipe_on_fork = true,
@@ -107,9 +109,7 @@ fn advise_page(page: &mut Mapped, advice: Advice) -> Answer {
         | Advice::DoDump
         | Advice::HugePage
         | Advice::NoHugePage
-        | Advice::Collapse
-        | Advice::Mergeable
-        | Advice::Unmergeable => {}
+        | Advice::Collapse => {}
     }
     Ok(())
 }

@@ -202,6 +202,11 @@ impl Model {
         self.pages[page].as_ref().is_some_and(|page| page.reference)
     }
 
+    /// There is something that may be merged.
+    pub fn any_mergeable(&self) -> bool {
+        self.pages.iter().flatten().any(|page| page.mergeable)
+    }
+
     /// The arena of a child.
     pub fn forked(&self) -> Self {
         let pages = self.pages.iter().map(|page| page.as_ref().and_then(Mapped::forked)).collect();

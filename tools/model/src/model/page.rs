@@ -38,6 +38,8 @@ pub struct Mapped {
     pub lock: Lock,
     /// It is a guard: any access is an error.
     pub guard: bool,
+    /// It may be merged with pages of the same content.
+    pub mergeable: bool,
     /// `fork()` leaves it out.
     pub dont_fork: bool,
     /// The child gets it clean.
@@ -57,6 +59,7 @@ impl Mapped {
             prot,
             lock: Lock::Off,
             guard: false,
+            mergeable: false,
             dont_fork: false,
             wipe_on_fork: false,
         }
