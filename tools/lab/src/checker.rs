@@ -42,7 +42,7 @@ pub struct Run {
 
 /// The long run, with a line for each seed.
 pub fn soak(paths: &Paths, config: Config, plan: &Plan) -> Result<ExitCode> {
-    let run = run(paths, config, plan, None, |line| println!("{line}"))?;
+    let run = run(paths, config, "soak", plan, None, |line| println!("{line}"))?;
     let failed: Vec<_> = run.cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed(_))).collect();
     for case in &failed {
         if let Outcome::Failed(why) = &case.outcome {
@@ -53,10 +53,12 @@ pub fn soak(paths: &Paths, config: Config, plan: &Plan) -> Result<ExitCode> {
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Builds the kernel and the checker and runs it in a guest. Each line that it prints goes to `each`.
+/// Builds the kernel and the checker and runs it in a guest, whose logs have this name. Each line that it prints goes to
+/// `each`.
 pub fn run(
     paths: &Paths,
     config: Config,
+    name: &str,
     plan: &Plan,
     limit: Option<Duration>,
     mut each: impl FnMut(&str),
@@ -64,7 +66,7 @@ pub fn run(
     let kernel = kernel::ensure(paths, config)?;
     let program = build(paths)?;
     let results = make_folder(paths.state.join("guest"))?;
-    let log = paths.logs()?.join(format!("model-{config}.log"));
+    let log = paths.logs()?.join(format!("{name}-{config}.log"));
     let guest = Guest {
         kvm: kvm::usable(paths, &kernel.image)?,
         nodes: 2,

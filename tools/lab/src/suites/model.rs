@@ -13,5 +13,5 @@ const PLAN: Plan = Plan { first: 1, seeds: 4, ops: 1500, replay: None };
 /// One test for each seed.
 pub fn run(paths: &Paths, selection: &Selection) -> Result<Vec<Case>> {
     let limit = Some(Duration::from_secs(selection.limit));
-    checker::run(paths, selection.config, &PLAN, limit, |_| {}).map(|run| run.cases)
+    checker::run(paths, selection.config, "model", &PLAN, limit, |_| {}).map(|run| run.cases)
 }

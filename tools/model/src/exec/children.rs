@@ -27,7 +27,6 @@ impl World<'_> {
     pub(super) fn fork(&mut self, ops: &[Op], held: bool) -> Outcome {
         let (mut waits, start) = process::pipe().map_err(test_io("a pipe"))?;
         let (report, mut tells) = process::pipe().map_err(test_io("a pipe"))?;
-        self.alone = false;
         let Some(child) = process::split().map_err(test("fork"))? else {
             drop((start, report));
             // Ends of pipes of older children, which would keep those waiting.
@@ -50,6 +49,7 @@ impl World<'_> {
 
     fn live_as_child(&mut self, ops: &[Op]) -> Result<(), Failure> {
         self.become_child()?;
+        self.alone = false;
         self.compare_all().map_err(|failure| self.located(failure))?;
         self.run_all(ops)?;
         self.join().map_err(|failure| self.located(failure))?;
@@ -61,7 +61,6 @@ impl World<'_> {
     fn become_child(&mut self) -> Result<(), Failure> {
         self.frozen |= self.model.any_wiped();
         self.model = self.model.forked();
-        self.alone = false;
         self.memory = open_memory()?;
         self.mappings = Mappings::open().map_err(test_io("/proc/self/maps"))?;
         Ok(())
@@ -84,13 +83,18 @@ impl World<'_> {
             return Ok(Effect::Nothing);
         }
         self.join()?;
+        let (mut waits, unmapped) = process::pipe().map_err(test_io("a pipe"))?;
         let Some(child) = process::split().map_err(test("fork"))? else {
+            drop(unmapped);
+            let _ = waits.read(&mut [0]);
             self.become_child()?;
+            self.alone &= unmap;
             return Ok(Effect::Done);
         };
         if unmap {
             self.arena.unmap(self.arena.span()).map_err(test("munmap of all"))?;
         }
+        drop(unmapped);
         process::exit(process::wait(child).map_err(test("waiting for a child"))?);
     }
 }

@@ -105,7 +105,7 @@ impl World<'_> {
         if self.beside {
             return Ok(());
         }
-        if self.alone {
+        if self.alone && self.held.is_empty() {
             let captured = knob::captured_pages().map_err(test_io("/proc/vmstat"))? - self.captured_before;
             let want = self.model.contents();
             check_count("captured pages", captured as usize, Bounds { least: want, most: want })?;

@@ -47,7 +47,7 @@ pub struct World<'a> {
     held: Vec<children::Held>,
     /// Captured pages in use before anything was mapped.
     captured_before: u64,
-    /// No other process has mappings of this one.
+    /// No other process has mappings of this one, but the children that it holds.
     alone: bool,
     /// A child that got mappings clean, whose mappings must stay as they are.
     frozen: bool,
