@@ -20,6 +20,7 @@ mod shrink;
 use anyhow::{Result, anyhow};
 use clap::Parser;
 use failure::Failure;
+use kernel::events::Events;
 use kernel::facility::Facilities;
 use ops::{Op, Sequence};
 use runner::Runner;
@@ -78,6 +79,7 @@ fn run(args: &Args) -> Result<bool> {
         Runner::new(machine, Duration::from_secs(args.patience)).map_err(|failure| anyhow!(failure.what))?;
     let sequences = sequences(args)?;
     let (start, mut sum, mut failed) = (Instant::now(), Sum::default(), 0);
+    let events = Events::now()?;
     report::plan(sequences.len() as u64);
     report::missing(&runner.missing());
     let count = sequences.len() as u64;
@@ -95,6 +97,7 @@ fn run(args: &Args) -> Result<bool> {
             }
         }
     }
+    report::events(&Events::now()?.since(&events));
     report::sum(count, failed, sum, start.elapsed());
     Ok(failed == 0)
 }

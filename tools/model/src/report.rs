@@ -43,6 +43,11 @@ pub fn shrunk(ops: &[Op], failure: &Failure, trials: u32) {
     }
 }
 
+/// What the kernel did meanwhile.
+pub fn events(events: &str) {
+    println!("# the kernel: {events}");
+}
+
 /// The sum.
 pub fn sum(seeds: u64, failed: u64, sum: Sum, time: Duration) {
     let Sum { done, idle, unavailable } = sum;

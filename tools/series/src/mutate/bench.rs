@@ -33,7 +33,7 @@ impl Benches {
     pub fn file(&self, suite: Suite, mutation: &Mutation) -> Result<PathBuf> {
         match suite {
             Suite::Content => Ok(self.host().join(self.base.view_of(&mutation.file)?)),
-            Suite::Vma | Suite::Kunit | Suite::Kselftest => Ok(self.lab.tree().join(&mutation.file)),
+            Suite::Vma | Suite::Kunit | Suite::Kselftest | Suite::Model => Ok(self.lab.tree().join(&mutation.file)),
         }
     }
 
@@ -61,7 +61,7 @@ impl Benches {
                     .with_context(|| format!("tools/testing/vma {BROKEN}"))?;
                 self.in_lab(suite, &[])
             }
-            Suite::Kunit | Suite::Kselftest => {
+            Suite::Kunit | Suite::Kselftest | Suite::Model => {
                 if !self.lab.succeeds(&["build", "--config", "test"])? {
                     bail!("the kernel {BROKEN}");
                 }

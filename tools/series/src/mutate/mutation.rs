@@ -22,6 +22,8 @@ pub enum Suite {
     Kunit,
     /// The selftests, in a guest.
     Kselftest,
+    /// The model checker, in a guest.
+    Model,
 }
 
 impl Suite {
@@ -32,6 +34,7 @@ impl Suite {
             Self::Vma => "vma",
             Self::Kunit => "kunit",
             Self::Kselftest => "kselftest",
+            Self::Model => "model",
         }
     }
 }
