@@ -28,7 +28,7 @@ impl World<'_> {
 
     pub(super) fn set_huge(&mut self, kib: u32, setting: Huge) -> Outcome {
         knob::set_huge(kib, setting).map_err(test_io("huge pages"))?;
-        self.model.plain_may_be_huge |= setting != Huge::Never;
+        self.model.may_be_huge |= setting != Huge::Never;
         Ok(Effect::Done)
     }
 

@@ -54,14 +54,14 @@ pub struct Model {
     pages: Vec<Option<Mapped>>,
     /// Ordinary pages of zeros may have been merged with the zero page.
     plain_may_share: bool,
-    /// Ordinary pages may have become resident along with their neighbours.
-    pub plain_may_be_huge: bool,
+    /// Pages may have become resident along with their neighbours, and given back when large folios were split.
+    pub may_be_huge: bool,
 }
 
 impl Model {
     /// An arena where nothing is mapped.
     pub fn new(pages: usize) -> Self {
-        Self { pages: vec![None; pages], plain_may_share: false, plain_may_be_huge: false }
+        Self { pages: vec![None; pages], plain_may_share: false, may_be_huge: false }
     }
 
     /// The number of pages.
@@ -220,27 +220,21 @@ impl Model {
 
     /// Stored pages in mappings of the type under test.
     pub fn stored_reference(&self) -> Bounds {
-        self.stored(|page| page.reference)
+        self.stored(false, |page| page.reference)
     }
 
-    /// Stored pages in ordinary mappings. Huge pages make neighbours resident, and pages of zeros may be shared.
+    /// Stored pages in ordinary mappings. KSM may replace pages of zeros by the zero page.
     pub fn stored_plain(&self) -> Bounds {
-        let mut bounds = self.stored(|page| !page.reference);
-        let plain = || self.pages.iter().flatten().filter(|page| !page.reference);
-        if self.plain_may_share || self.plain_may_be_huge {
-            bounds.least = plain().filter(|page| page.stored == Stored::Yes && !page.is_zero()).count();
-        }
-        if self.plain_may_be_huge {
-            bounds.most = plain().count();
-        }
-        bounds
+        self.stored(self.plain_may_share, |page| !page.reference)
     }
 
-    fn stored(&self, of: impl Fn(&Mapped) -> bool) -> Bounds {
+    /// What was stored and reads as if nothing had been may be gone, by splitting or by what `may_share` stands for.
+    fn stored(&self, may_share: bool, of: impl Fn(&Mapped) -> bool) -> Bounds {
         let mut bounds = Bounds::default();
         for page in self.pages.iter().flatten().filter(|page| of(page)) {
-            bounds.least += usize::from(page.stored == Stored::Yes);
-            bounds.most += usize::from(page.stored != Stored::No);
+            let may_be_gone = (may_share || self.may_be_huge) && page.reads_as_base();
+            bounds.least += usize::from(page.stored == Stored::Yes && !may_be_gone);
+            bounds.most += usize::from(page.stored != Stored::No || self.may_be_huge);
         }
         bounds
     }

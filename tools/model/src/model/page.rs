@@ -2,7 +2,7 @@
 
 //! What the model knows of one mapped page.
 
-use crate::content::{self, Page};
+use crate::content::Page;
 use crate::ops::{Lock, PAGE, Prot};
 use std::rc::Rc;
 
@@ -163,15 +163,16 @@ impl Mapped {
         page
     }
 
-    /// It holds zeros, for certain.
-    pub fn is_zero(&self) -> bool {
-        self.or.is_none() && *self.holds == *content::zeros()
+    /// It may read as if nothing had been stored to it.
+    pub fn reads_as_base(&self) -> bool {
+        self.or.is_some() || *self.holds == *self.base
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content;
 
     fn page() -> Mapped {
         Mapped::new(true, content::repeated(1, PAGE), Prot::Write)

@@ -32,8 +32,9 @@ fn stores_are_counted_by_kind_of_mapping() {
     model.store(9 * PAGE, &[0]);
     assert_eq!(model.stored_reference(), exactly(2));
     assert_eq!(model.stored_plain(), exactly(1));
-    model.plain_may_be_huge = true;
+    model.may_be_huge = true;
     assert_eq!(model.stored_plain(), Bounds { least: 0, most: 4 });
+    assert_eq!(model.stored_reference(), Bounds { least: 2, most: 8 });
 }
 
 #[test]
@@ -139,8 +140,9 @@ fn equal_contents_count_once() {
 }
 
 #[test]
-fn only_the_type_under_test_refuses_to_collapse() {
+fn what_is_not_mapped_does_not_collapse() {
     let mut model = model();
-    assert_eq!(model.advise(span(7, 2), Advice::Collapse), Expected::Exactly(Err(Errno::EINVAL)));
-    assert_eq!(model.advise(span(8, 2), Advice::Collapse), Expected::Anything);
+    assert_eq!(model.advise(span(7, 2), Advice::Collapse), Expected::Anything);
+    assert_eq!(model.advise(span(12, 2), Advice::Collapse), Expected::Exactly(Err(Errno::ENOMEM)));
+    assert!(model.may_be_huge);
 }
