@@ -1,6 +1,6 @@
 //! Charts as SVG: groups of bars, and lines over logarithmic axes.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use std::path::Path;
@@ -36,19 +36,26 @@ pub struct Lines {
     pub lines: Vec<(String, Vec<(f64, f64)>)>,
 }
 
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Writes what is rendered on white.
+fn write(path: &Path, render: impl FnOnce(&Area) -> Result<()>) -> Result<()> {
+    let area = SVGBackend::new(path, SIZE).into_drawing_area();
+    let draw = || -> Result<()> {
+        area.fill(&WHITE)?;
+        render(&area)?;
+        Ok(area.present()?)
+    };
+    draw().with_context(|| format!("{} cannot be drawn", path.display()))
+}
+
 impl Bars {
     /// Writes the chart.
     pub fn draw(&self, path: &Path) -> Result<()> {
-        let area = SVGBackend::new(path, SIZE).into_drawing_area();
-        self.render(&area).map_err(|error| anyhow!("{} cannot be drawn: {error}", path.display()))
+        write(path, |area| self.render(area))
     }
 
-    fn render<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), String>
-    where
-        B::ErrorType: 'static,
-    {
-        let told = |error: DrawingAreaErrorKind<B::ErrorType>| error.to_string();
-        area.fill(&WHITE).map_err(told)?;
+    fn render(&self, area: &Area) -> Result<()> {
         let count = self.groups.len();
         let heights = self.groups.iter().flat_map(|(_, bars)| bars).copied().filter(|height| height.is_finite());
         // Room for the legend above the bars, a line for each series.
@@ -58,8 +65,7 @@ impl Bars {
             .margin(16)
             .x_label_area_size(36)
             .y_label_area_size(48)
-            .build_cartesian_2d(0.0..count as f64, 0.0..top)
-            .map_err(told)?;
+            .build_cartesian_2d(0.0..count as f64, 0.0..top)?;
         let label = |x: &f64| self.groups.get(*x as usize).map(|(name, _)| name.clone()).unwrap_or_default();
         chart
             .configure_mesh()
@@ -67,12 +73,11 @@ impl Bars {
             .x_labels(count + 1)
             .x_label_formatter(&label)
             .x_label_offset(SIZE.0 as i32 / (2 * count.max(1)) as i32 - 20)
-            .draw()
-            .map_err(told)?;
+            .draw()?;
         for (index, name) in self.series.iter().enumerate() {
             let color = COLORS[index % COLORS.len()];
             let bars = (0..count).filter_map(|group| self.bar(group, index, color));
-            let series = chart.draw_series(bars).map_err(told)?;
+            let series = chart.draw_series(bars)?;
             series.label(name).legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], color.filled()));
         }
         chart
@@ -80,9 +85,8 @@ impl Bars {
             .position(SeriesLabelPosition::UpperRight)
             .border_style(BLACK)
             .background_style(WHITE)
-            .draw()
-            .map_err(told)?;
-        area.present().map_err(told)
+            .draw()?;
+        Ok(())
     }
 
     fn bar(&self, group: usize, index: usize, color: RGBColor) -> Option<Rectangle<(f64, f64)>> {
@@ -96,28 +100,21 @@ impl Bars {
 impl Lines {
     /// Writes the chart.
     pub fn draw(&self, path: &Path) -> Result<()> {
-        let area = SVGBackend::new(path, SIZE).into_drawing_area();
-        self.render(&area).map_err(|error| anyhow!("{} cannot be drawn: {error}", path.display()))
+        write(path, |area| self.render(area))
     }
 
-    fn render<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), String>
-    where
-        B::ErrorType: 'static,
-    {
-        let told = |error: DrawingAreaErrorKind<B::ErrorType>| error.to_string();
-        area.fill(&WHITE).map_err(told)?;
+    fn render(&self, area: &Area) -> Result<()> {
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 20))
             .margin(16)
             .x_label_area_size(44)
             .y_label_area_size(72)
-            .build_cartesian_2d(self.range(|point| point.0).log_scale(), self.range(|point| point.1).log_scale())
-            .map_err(told)?;
-        chart.configure_mesh().x_desc(&self.axes.0).y_desc(&self.axes.1).draw().map_err(told)?;
+            .build_cartesian_2d(self.range(|point| point.0).log_scale(), self.range(|point| point.1).log_scale())?;
+        chart.configure_mesh().x_desc(&self.axes.0).y_desc(&self.axes.1).draw()?;
         for (index, (name, points)) in self.lines.iter().enumerate() {
             let color = COLORS[index % COLORS.len()];
             let line = LineSeries::new(points.iter().copied(), color.stroke_width(2)).point_size(3);
-            let series = chart.draw_series(line).map_err(told)?;
+            let series = chart.draw_series(line)?;
             series.label(name).legend(move |(x, y)| Rectangle::new([(x, y - 2), (x + 12, y + 2)], color.filled()));
         }
         chart
@@ -125,9 +122,8 @@ impl Lines {
             .position(SeriesLabelPosition::UpperLeft)
             .border_style(BLACK)
             .background_style(WHITE)
-            .draw()
-            .map_err(told)?;
-        area.present().map_err(told)
+            .draw()?;
+        Ok(())
     }
 
     /// From the least to twice the greatest.
