@@ -2,15 +2,13 @@
 
 //! Many contents in one process: a mapping of one page for each.
 
-use super::mappings::{Census, unmap};
-use super::place::Place;
-use super::{case, fork_rounds, forks};
+use super::{case, mappings};
 use crate::bench::{Bench, Case};
 use crate::content;
 use crate::kernel;
 use crate::mapping::{Backing, Mapping};
 use anyhow::{Result, anyhow};
-use record::{Content, Measure, Way};
+use record::{Content, Way};
 use refmap::page_size;
 
 /// Numbers of contents.
@@ -28,23 +26,8 @@ pub fn run(bench: &mut Bench) -> Result<()> {
 fn rows(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     kernel::has_refpage().map_err(|why| anyhow!(why))?;
     let references = references(case.size, bench.args.seed)?;
-    let mut maps = Vec::with_capacity(case.size);
-    let mut mappings = Vec::with_capacity(case.size);
-    let before = Census::take(case.size)?;
-    // Last, so that nothing else is mapped there meanwhile.
-    let place = Place::find(case.size)?;
-    for (index, reference) in (references.address()..).step_by(page_size()).take(case.size).enumerate() {
-        let place = place.address(index);
-        let (time, mapping) = bench.clock.time(|| Mapping::at(Backing::Reference(reference), page_size(), place));
-        mappings.push(mapping?);
-        maps.push(time);
-    }
-    let grown = Census::take(case.size)?.since(&before);
-    bench.samples(case.named("mmap, contents"), Measure::Time, maps)?;
-    grown.say(bench, case.named("mmap, contents"))?;
-    let rounds = fork_rounds(bench, case.size);
-    forks(bench, case.named("fork, contents"), case.named("exit, contents"), rounds)?;
-    unmap(bench, case.named("munmap, contents"), mappings)
+    let names = ["mmap, contents", "fork, contents", "exit, contents", "munmap, contents"];
+    mappings::rows(bench, case, names, |index| Ok(Backing::Reference(references.address() + index * page_size())))
 }
 
 /// Pages that all differ.

@@ -42,22 +42,32 @@ pub fn run(bench: &mut Bench) -> Result<()> {
 
 fn apart(bench: &mut Bench, case: Case<'_>) -> Result<()> {
     let source = Source::new(case.way, case.content, page_size(), bench.args.seed)?;
+    rows(bench, case, ["mmap, apart", "fork, apart", "exit, apart", "munmap, apart"], |_| source.backing())
+}
+
+/// Maps pages apart from each other, forks, and unmaps them; the backing is that of each page by its number.
+pub fn rows<'a>(
+    bench: &mut Bench,
+    case: Case<'_>,
+    [map, fork, exit, munmap]: [&'static str; 4],
+    backing: impl Fn(usize) -> Result<Backing<'a>>,
+) -> Result<()> {
     let mut maps = Vec::with_capacity(case.size);
     let mut mappings = Vec::with_capacity(case.size);
     let before = Census::take(case.size)?;
     // Last, so that nothing else is mapped there meanwhile.
     let place = Place::find(case.size)?;
     for index in 0..case.size {
-        let (time, mapping) = map_at(bench, source.backing()?, place.address(index));
+        let (time, mapping) = map_at(bench, backing(index)?, place.address(index));
         mappings.push(mapping?);
         maps.push(time);
     }
     let grown = Census::take(case.size)?.since(&before);
-    bench.samples(case.named("mmap, apart"), Measure::Time, maps)?;
-    grown.say(bench, case.named("mmap, apart"))?;
+    bench.samples(case.named(map), Measure::Time, maps)?;
+    grown.say(bench, case.named(map))?;
     let rounds = fork_rounds(bench, case.size);
-    forks(bench, case.named("fork, apart"), case.named("exit, apart"), rounds)?;
-    unmap(bench, case.named("munmap, apart"), mappings)
+    forks(bench, case.named(fork), case.named(exit), rounds)?;
+    unmap(bench, case.named(munmap), mappings)
 }
 
 fn adjacent(bench: &mut Bench, case: Case<'_>) -> Result<()> {
@@ -83,14 +93,14 @@ fn map_at(bench: &Bench, backing: Backing<'_>, place: usize) -> (f64, Result<Map
 }
 
 /// Unmaps one after the other.
-pub fn unmap(bench: &mut Bench, case: Case<'_>, mappings: Vec<Mapping>) -> Result<()> {
+fn unmap(bench: &mut Bench, case: Case<'_>, mappings: Vec<Mapping>) -> Result<()> {
     let clock = bench.clock;
     let samples = mappings.into_iter().map(|mapping| clock.time(|| drop(mapping)).0).collect();
     bench.samples(case, Measure::Time, samples)
 }
 
 /// What the kernel holds for this process.
-pub struct Census {
+struct Census {
     kernel: Option<Result<f64, String>>,
     captured: Result<f64, String>,
     areas: f64,
@@ -98,7 +108,7 @@ pub struct Census {
 
 impl Census {
     /// Counts; kernel memory only where there will be as many things that it can be told for each.
-    pub fn take(count: usize) -> Result<Self> {
+    fn take(count: usize) -> Result<Self> {
         let told = |result: Result<f64>| result.map_err(|error| format!("{error:#}"));
         let countable = count >= COUNTABLE;
         Ok(Self {
@@ -109,7 +119,7 @@ impl Census {
     }
 
     /// What came in addition since an earlier count.
-    pub fn since(self, before: &Self) -> Self {
+    fn since(self, before: &Self) -> Self {
         let grown = |now: Result<f64, String>, before: &Result<f64, String>| Ok(now? - before.clone()?);
         Self {
             kernel: self.kernel.zip(before.kernel.as_ref()).map(|(now, before)| grown(now, before)),
@@ -119,7 +129,7 @@ impl Census {
     }
 
     /// Says it, kernel memory for each of the case's things.
-    pub fn say(self, bench: &mut Bench, case: Case<'_>) -> Result<()> {
+    fn say(self, bench: &mut Bench, case: Case<'_>) -> Result<()> {
         bench.exact(case, Measure::Areas, self.areas)?;
         match self.captured {
             Ok(pages) => bench.exact(case, Measure::Captured, pages)?,
