@@ -350,6 +350,42 @@ TEST_F(refpage_migrate, hwpoison_clean_pattern)
 	free(model);
 }
 
+/* No huge page is filled from what is lost; private pages in the way stay. */
+TEST_F(refpage_migrate, hwpoison_clean_huge)
+{
+	size_t huge = read_pmd_pagesize(), stored = 5 * self->page + 7;
+	char *room, *area, *other;
+	unsigned long pfn;
+
+	if (!huge)
+		SKIP(return, "no huge pages");
+	room = refpage_carveout(4 * huge);
+	ASSERT_NE(MAP_FAILED, room);
+	area = (char *)(((uintptr_t)room + huge - 1) & ~(huge - 1));
+	other = area + 2 * huge;
+	ASSERT_EQ(area, refpage_map_at(area, 2 * huge, PROT_READ | PROT_WRITE,
+				       MAP_FIXED, OTHER_SEED));
+	ASSERT_EQ(other, refpage_map_at(other, huge, PROT_READ | PROT_WRITE,
+					MAP_FIXED, SEED));
+	area[stored] = STORED;
+	FORCE_READ(area[0]);
+	pfn = frame_of(area);
+	ASSERT_NE(0, POISON_OR_SKIP(area, MADV_HWPOISON));
+
+	/* Memory as it would be, */
+	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	ASSERT_EQ(0, madvise(area, 3 * huge, MADV_HUGEPAGE));
+	other[0] = STORED;
+	EXPECT_PRIVATE(other, huge, huge / self->page);
+	/* and as it must not. */
+	EXPECT_EQ(-1, madvise(area, huge, MADV_COLLAPSE));
+	EXPECT_EQ(STORED, area[stored]);
+	EXPECT_TRUE(gets_sigbus(area + huge, true));
+	EXPECT_PRIVATE(area, 2 * huge, 1);
+	ASSERT_EQ(0, munmap(room, 4 * huge));
+	unpoison_memory(pfn);
+}
+
 /* A private page is lost alone; dropped, it reads as the reference content. */
 TEST_F(refpage_migrate, hwpoison_private)
 {

@@ -21,6 +21,8 @@
 #define MAX_HUGE	(32UL << 20)
 #define SCAN_SECONDS	60
 #define COLLAPSE_TRIES	10
+#define SPLIT_TRIES	10
+#define DROP_CACHES	"/proc/sys/vm/drop_caches"
 #define SPLIT_DEBUGFS	"/sys/kernel/debug/split_huge_pages"
 
 FIXTURE(refpage_thp)
@@ -536,21 +538,26 @@ static int split(char *area, size_t size)
 }
 
 /*
- * Splitting gives back what reads as the reference page and nothing else, zeros
- * in particular.  On arm64 with MTE captured pages have tags, and with tags
- * nothing is given back.
+ * Splitting gives back what reads as the reference page, and keeps @stored pages of
+ * @mapped ones.  On arm64 with MTE captured pages have tags, and with tags nothing
+ * is given back.
  */
+static long kept_by_split(long stored, long mapped)
+{
+#ifdef HWCAP2_MTE
+	if (getauxval(AT_HWCAP2) & HWCAP2_MTE)
+		return mapped;
+#endif
+	return stored;
+}
+
+/* What was stored stays, zeros in particular. */
 TEST_F(refpage_thp, split)
 {
 	size_t zeros = 9 * self->page;
-	long kept = NR_HUGE + 1;
 
 	if (access(SPLIT_DEBUGFS, W_OK))
 		SKIP(return, "no " SPLIT_DEBUGFS);
-#ifdef HWCAP2_MTE
-	if (getauxval(AT_HWCAP2) & HWCAP2_MTE)
-		kept = self->size / self->page;
-#endif
 	ASSERT_HUGE();
 	memset(self->area + zeros, 0, self->page);
 	memset(self->model + zeros, 0, self->page);
@@ -558,7 +565,32 @@ TEST_F(refpage_thp, split)
 	EXPECT_EQ(0, huge_pages(self->area, self->size));
 	EXPECT_MODEL();
 	/* The store in each huge page, and the zeros. */
+	EXPECT_PRIVATE(self->area, self->size,
+		       kept_by_split(NR_HUGE + 1, self->size / self->page));
+}
+
+/* A part of each huge page goes; when memory gets short, so does the rest. */
+TEST_F(refpage_thp, rest_is_split)
+{
+	size_t quarter = self->huge / 4;
+	long mapped = NR_HUGE * 3 * (quarter / self->page);
+	long kept = kept_by_split(NR_HUGE, mapped);
+	int tries = 0;
+	char *part;
+
+	ASSERT_HUGE();
+	for (part = self->area; part < self->area + self->size;
+	     part += self->huge)
+		ASSERT_EQ(0, madvise(part, quarter, MADV_DONTNEED));
+	EXPECT_PRIVATE(self->area, self->size, mapped);
+	do {
+		ASSERT_EQ(0, refpage_write_text(DROP_CACHES, "2"));
+	} while (private_pages(self->area, self->size) != kept &&
+		 ++tries < SPLIT_TRIES);
 	EXPECT_PRIVATE(self->area, self->size, kept);
+	EXPECT_MODEL();
+	store(self, 3);
+	EXPECT_MODEL();
 }
 
 /* What is locked stays in memory, split or not. */

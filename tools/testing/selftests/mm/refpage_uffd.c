@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include "refpage_sys.h"
 #include "refpage_util.h"
 
 #define NR_PAGES	8
@@ -22,6 +23,7 @@
 #define OTHER_SEED	0x52
 #define STORED		0x5a
 #define EVENT_TIMEOUT	20000
+#define SPLIT_DEBUGFS	"/sys/kernel/debug/split_huge_pages"
 
 FIXTURE(refpage_uffd)
 {
@@ -766,6 +768,46 @@ TEST_F(refpage_uffd, wp_async)
 	EXPECT_CONTENT(self->area + 3 * self->page, self->size - 3 * self->page,
 		       SEED);
 	EXPECT_EQ(3, pages_in_category(self->area, self->size, PAGE_IS_WRITTEN));
+}
+
+/* Protected stays protected, also where a split makes pages clean again. */
+TEST(refpage_uffd_wp_split)
+{
+	size_t page = psize(), huge = read_pmd_pagesize();
+	char *room, *area, *model;
+	char command[64];
+	int uffd;
+
+	if (!huge || access(SPLIT_DEBUGFS, W_OK))
+		SKIP(return, "no huge pages, or nothing that splits them");
+	uffd = uffd_open(UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED);
+	if (uffd < 0)
+		SKIP(return, "no userfaultfd with the features that this needs");
+	room = refpage_carveout(2 * huge);
+	ASSERT_NE(MAP_FAILED, room);
+	area = (char *)(((uintptr_t)room + huge - 1) & ~(huge - 1));
+	ASSERT_EQ(area, refpage_map_at(area, huge, PROT_READ | PROT_WRITE,
+				       MAP_FIXED, SEED));
+	model = refpage_model(huge, SEED);
+	area[7] = STORED;
+	model[7] = STORED;
+	ASSERT_EQ(0, madvise(area, huge, MADV_COLLAPSE));
+	EXPECT_PRIVATE(area, huge, huge / page);
+
+	ASSERT_EQ(0, uffd_watch(uffd, area, huge, UFFDIO_REGISTER_MODE_WP));
+	ASSERT_EQ(0, uffd_wp(uffd, area, huge, true));
+	snprintf(command, sizeof(command), "%d,%#lx,%#lx,0", getpid(),
+		 (unsigned long)area, (unsigned long)area + huge);
+	ASSERT_EQ(0, refpage_write_text(SPLIT_DEBUGFS, command));
+	EXPECT_EQ(0, refpage_smaps_kb(area, huge, "AnonHugePages:"));
+	EXPECT_EQ(0, pages_in_category(area, huge, PAGE_IS_WRITTEN));
+	area[11 * page] = STORED;
+	model[11 * page] = STORED;
+	EXPECT_EQ(1, pages_in_category(area, huge, PAGE_IS_WRITTEN));
+	EXPECT_EQ(-1, refpage_diff(area, model, huge));
+	close(uffd);
+	free(model);
+	munmap(room, 2 * huge);
 }
 
 /* The child inherits the contents; protected or not, a store changes a byte. */
