@@ -31,10 +31,24 @@ impl World<'_> {
             Remap::Shrink(count) => self.shrink(span, count),
             Remap::Grow(by) => self.grow(span, by),
             Remap::GrowAnywhere { by, to } => self.grow_anywhere(span, by, to),
-            Remap::Fixed { to, count } if count == span.count => self.relocate(span, to, count, false),
+            Remap::Fixed { to, count } if count == span.count => {
+                let span = self.in_one_go(span)?;
+                self.relocate(span, to, span.count, false)
+            }
             Remap::Fixed { to, count } => self.relocate(self.within_one(span)?, to, count, false),
-            Remap::Keep(to) => self.relocate(span, to, span.count, true),
+            Remap::Keep(to) => {
+                let span = self.in_one_go(span)?;
+                self.relocate(span, to, span.count, true)
+            }
         }
+    }
+
+    /// The part that moves as a whole or not at all. Where pages may be merged, a signal stops the call, which is then
+    /// made again from its beginning, even if mappings before those pages have moved. What these held is lost.
+    fn in_one_go(&self, span: Span) -> Result<Span, Failure> {
+        let first = self.within_one(span)?;
+        let mut rest = (first.end()..span.end()).filter_map(|page| self.model.page(page));
+        Ok(if rest.any(|page| page.mergeable) { first } else { span })
     }
 
     /// The part that lies in the mapping of the first page.

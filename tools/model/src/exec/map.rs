@@ -8,7 +8,7 @@ use crate::content;
 use crate::content::Page;
 use crate::failure::{Failure, Kind, test_io};
 use crate::kernel::fault;
-use crate::model::Answer;
+use crate::model::{Answer, Mapped};
 use crate::ops::{Content, Map, MapFlag, PAGE, Prot, Span, Wrong};
 use nix::errno::Errno;
 use std::os::fd::AsRawFd;
@@ -58,7 +58,7 @@ impl World<'_> {
             Content::Arena(page) => (self.arena.page(page), self.model.may_capture(page)),
             _ => (source.0.as_ptr().expose_provenance(), Ok(())),
         };
-        let before = self.captured_candidate(map.content);
+        let before = self.captured_candidates(map.content);
         let want = capture.and_then(|()| self.model.may_map(map));
         let request = Request::reference(map.prot, map.flag, reference);
         let arena = self.arena;
@@ -75,21 +75,23 @@ impl World<'_> {
         Ok((got, want))
     }
 
-    /// What a page of the arena may read as.
-    fn captured_candidate(&self, content: Content) -> Option<(Page, Option<Page>)> {
-        let Content::Arena(page) = content else { return None };
-        self.model.page(page).map(|page| (Rc::clone(&page.holds), page.or.clone()))
+    /// What a page of the arena may read as, nothing if it is not mapped.
+    fn captured_candidates(&self, content: Content) -> Vec<Page> {
+        let Content::Arena(page) = content else { return Vec::new() };
+        self.model.page(page).into_iter().flat_map(Mapped::readings).cloned().collect()
     }
 
-    /// What was captured, where the kernel was free to drop the page before: it must be one or the other.
-    fn seen_base(&self, page: usize, before: Option<(Page, Option<Page>)>) -> Result<Page, Failure> {
-        let (holds, or) =
-            before.ok_or_else(|| Failure::new(Kind::Answer, "mmap captured a page that is not mapped"))?;
-        let Some(or) = or else { return Ok(holds) };
+    /// What was captured, where the kernel was free to drop the page before: it must be one of the candidates.
+    fn seen_base(&self, page: usize, before: Vec<Page>) -> Result<Page, Failure> {
+        match &before[..] {
+            [] => return Err(Failure::new(Kind::Answer, "mmap captured a page that is not mapped")),
+            [only] => return Ok(Rc::clone(only)),
+            _ => (),
+        }
         let mut seen = [0; PAGE];
         let at = self.arena.page(page) as u64;
         self.memory.read_exact_at(&mut seen, at).map_err(test_io("reading what was captured"))?;
-        [holds, or]
+        before
             .into_iter()
             .find(|page| **page == seen)
             .ok_or_else(|| Failure::new(Kind::Bytes, format!("page {page} reads as what its reference page never was")))

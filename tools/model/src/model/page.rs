@@ -4,6 +4,7 @@
 
 use crate::content::Page;
 use crate::ops::{Lock, PAGE, Prot};
+use std::iter;
 use std::rc::Rc;
 
 /// Whether a page of memory was stored for this page: what counts as resident or swapped out.
@@ -26,8 +27,8 @@ pub struct Mapped {
     pub base: Page,
     /// What it reads as.
     pub holds: Page,
-    /// What it may read as instead: the kernel was allowed to drop it at a time.
-    pub or: Option<Page>,
+    /// What else it may read as: the kernel was allowed to drop it, once or several times.
+    pub or: Vec<Page>,
     /// The kernel may drop it still, until it is stored to.
     pub droppable: bool,
     /// Whether it has a page of its own.
@@ -53,7 +54,7 @@ impl Mapped {
             reference,
             holds: Rc::clone(&base),
             base,
-            or: None,
+            or: Vec::new(),
             droppable: false,
             stored: Stored::No,
             prot,
@@ -78,7 +79,7 @@ impl Mapped {
     /// All that was stored is lost.
     pub fn drop_stored(&mut self) {
         self.holds = Rc::clone(&self.base);
-        self.or = None;
+        self.or.clear();
         self.droppable = false;
         self.stored = Stored::No;
     }
@@ -88,14 +89,14 @@ impl Mapped {
         if self.stored == Stored::No {
             return;
         }
-        self.or = Some(Rc::clone(&self.base));
+        self.add_base();
         self.droppable = true;
         self.stored = Stored::Maybe;
     }
 
     /// Bytes are stored.
     pub fn store(&mut self, offset: usize, bytes: &[u8]) {
-        for page in [Some(&mut self.holds), self.or.as_mut()].into_iter().flatten() {
+        for page in iter::once(&mut self.holds).chain(&mut self.or) {
             Rc::make_mut(page)[offset..offset + bytes.len()].copy_from_slice(bytes);
         }
         self.stored = Stored::Yes;
@@ -111,31 +112,39 @@ impl Mapped {
 
     /// Bytes were seen. Gives the offset of the first that cannot be.
     pub fn observe(&mut self, offset: usize, seen: &[u8]) -> Result<(), usize> {
-        let matches = |page: &[u8; PAGE]| page[offset..offset + seen.len()] == *seen;
-        let dropped = self.or.as_deref().is_some_and(matches);
-        match (matches(&self.holds), dropped) {
-            (true, true) => Ok(()),
-            (true, false) => {
-                if !self.droppable {
-                    self.or = None;
-                }
-                Ok(())
+        let matches = |page: &Page| page[offset..offset + seen.len()] == *seen;
+        self.or.retain(matches);
+        if !matches(&self.holds) {
+            if self.or.is_empty() {
+                return Err(self.first_difference(offset, seen));
             }
-            (false, true) => {
-                self.settle_as_dropped();
-                Ok(())
-            }
-            (false, false) => Err(self.first_difference(offset, seen)),
+            self.settle();
+        }
+        if self.droppable {
+            self.add_base();
+        }
+        Ok(())
+    }
+
+    /// It was seen not to read as what it held, but as one of the other.
+    fn settle(&mut self) {
+        match self.or.iter().position(|page| *page != self.base) {
+            Some(kept) => self.holds = self.or.swap_remove(kept),
+            None if self.droppable => self.drop_stored(),
+            None => self.holds = self.or.remove(0),
         }
     }
 
-    /// It was seen to read as it does after a drop.
-    fn settle_as_dropped(&mut self) {
-        if self.droppable {
-            self.drop_stored();
-        } else if let Some(or) = self.or.take() {
-            self.holds = or;
+    /// It may read as its base content, too.
+    fn add_base(&mut self) {
+        if !self.or.contains(&self.base) {
+            self.or.push(Rc::clone(&self.base));
         }
+    }
+
+    /// All that it may read as.
+    pub fn readings(&self) -> impl Iterator<Item = &Page> {
+        iter::once(&self.holds).chain(&self.or)
     }
 
     fn first_difference(&self, offset: usize, seen: &[u8]) -> usize {
@@ -165,7 +174,7 @@ impl Mapped {
 
     /// It may read as if nothing had been stored to it.
     pub fn reads_as_base(&self) -> bool {
-        self.or.is_some() || *self.holds == *self.base
+        !self.or.is_empty() || *self.holds == *self.base
     }
 }
 
@@ -217,6 +226,20 @@ mod tests {
         page.store(1, &[5]);
         assert!(page.observe(0, &[new, 5]).is_ok());
         assert!(page.observe(0, &[old, 5]).is_err());
+    }
+
+    #[test]
+    fn what_was_dropped_and_stored_to_may_be_dropped_again() {
+        let mut page = page();
+        let (old, new) = (page.base[0], !page.base[0]);
+        for (first, second) in [(new, 5), (old, 5), (old, page.base[1])] {
+            page.store(0, &[new]);
+            page.allow_drop();
+            page.store(1, &[5]);
+            page.allow_drop();
+            assert!(page.observe(0, &[first, second]).is_ok());
+        }
+        assert_eq!(page.stored, Stored::No);
     }
 
     #[test]
