@@ -8,6 +8,9 @@ use common::paths::Paths;
 use record::Workload;
 use serde::{Deserialize, Serialize};
 
+/// What is measured too with a kernel that clears pages when they are allocated.
+const CLEARED: [Workload; 2] = [Workload::Microbench, Workload::Fault];
+
 /// What is measured, and how thoroughly.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
@@ -23,6 +26,9 @@ pub struct Options {
     /// Boots of each kernel, to see whether they agree
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     boots: u32,
+    /// In a quick run too, boot the kernel with the option on once more with init_on_alloc=1, as a full run does
+    #[arg(long)]
+    init_on_alloc: bool,
     /// Seed of all random numbers in the guest
     #[arg(long, default_value_t = 2020)]
     seed: u64,
@@ -104,9 +110,10 @@ impl Options {
                 if subject == Subject::Demo { self.only.clone() } else { vec![Workload::Everybody.name().into()] };
             plans.extend((1..=self.boots).map(|round| self.plan(subject, false, round, &only)));
         }
-        let microbench = Workload::Microbench.name();
-        if !self.quick && subjects.contains(&Subject::Demo) && self.wants(microbench) {
-            plans.push(self.plan(Subject::Demo, true, 1, &[microbench.to_owned()]));
+        let cleared: Vec<String> =
+            CLEARED.map(Workload::name).into_iter().filter(|name| self.wants(name)).map(str::to_owned).collect();
+        if (!self.quick || self.init_on_alloc) && subjects.contains(&Subject::Demo) && !cleared.is_empty() {
+            plans.push(self.plan(Subject::Demo, true, 1, &cleared));
         }
         plans
     }
@@ -128,7 +135,7 @@ mod tests {
     use super::*;
 
     fn options() -> Options {
-        Options { quick: false, kernels: Vec::new(), only: Vec::new(), boots: 2, seed: 1 }
+        Options { quick: false, kernels: Vec::new(), only: Vec::new(), boots: 2, init_on_alloc: false, seed: 1 }
     }
 
     fn names(options: &Options) -> Vec<String> {
@@ -155,10 +162,23 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_cleared_only_for_the_microbenchmark() {
-        let options = Options { only: vec!["fault".into()], boots: 1, kernels: vec![Subject::Demo], ..options() };
-        let plans = options.plans();
-        assert_eq!(plans.len(), 1);
-        assert_eq!(plans[0].append()[0], "init_on_alloc=0");
+    fn pages_are_cleared_for_what_allocates_them() {
+        let cleared = |only: &[&str]| {
+            let only = only.iter().map(|&name| name.to_owned()).collect();
+            let options = Options { only, boots: 1, kernels: vec![Subject::Demo], ..options() };
+            let plans = options.plans();
+            assert_eq!(plans[0].append()[0], "init_on_alloc=0");
+            plans.get(1).map(|plan| (plan.append()[0].clone(), plan.arguments[1].clone()))
+        };
+        let with = |only: &str| Some(("init_on_alloc=1".to_owned(), format!("--only={only}")));
+        assert_eq!(cleared(&[]), with("microbench,fault"));
+        assert_eq!(cleared(&["scale", "fault"]), with("fault"));
+        assert_eq!(cleared(&["scale"]), None);
+    }
+
+    #[test]
+    fn a_quick_run_clears_pages_if_asked() {
+        let options = Options { quick: true, init_on_alloc: true, boots: 1, ..options() };
+        assert_eq!(names(&options), ["option on, boot 1", "option on, init_on_alloc=1, boot 1"]);
     }
 }

@@ -12,15 +12,19 @@ const BARS: [(&str, &[Content], f64); 3] = [
     ("first store", &[Content::Page], 1.03),
 ];
 
-/// All bars.
+/// All bars of both settings of clearing.
 pub fn bars(results: &Results) -> Vec<Bar> {
-    let Some(boot) = results.first(Subject::Demo, false) else { return Vec::new() };
+    let boots = [false, true].into_iter().filter_map(|init| results.first(Subject::Demo, init));
+    boots.flat_map(of_boot).collect()
+}
+
+fn of_boot(boot: &Boot) -> [Bar; BARS.len()] {
+    let init = if boot.init_on_alloc { ", init_on_alloc=1" } else { "" };
     BARS.map(|(case, contents, limit)| {
         let names: Vec<&str> = contents.iter().map(|content| content.name()).collect();
-        let name = format!("{case}, {}, against plain memory", names.join(" / "));
+        let name = format!("{case}{init}, {}, against plain memory", names.join(" / "));
         Bar::worst(name, limit, contents.iter().flat_map(|&content| ratios(boot, case, content)))
     })
-    .into()
 }
 
 fn ratios(boot: &Boot, case: &str, content: Content) -> Vec<(f64, String)> {
