@@ -129,6 +129,15 @@ proptest! {
     }
 
     #[test]
+    fn pages_are_equal_if_all_bytes_are(bytes in page(), at in 0..PAGE_SIZE, flip in 1..=u8::MAX) {
+        let mut other = bytes.clone();
+        prop_assert!(content::equal(&words(&bytes), &words(&other)));
+
+        other[at] ^= flip;
+        prop_assert!(!content::equal(&words(&bytes), &words(&other)));
+    }
+
+    #[test]
     fn errors_are_passed_on((pages, last) in folio(), poison in any::<prop::sample::Index>()) {
         let source = words(&(0..PAGE_SIZE).map(|byte| (byte / 8 * 7) as u8).collect::<Vec<_>>());
         let mut memory = Memory::new(pages, &source);
