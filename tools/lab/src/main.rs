@@ -8,6 +8,7 @@ mod complaints;
 mod config;
 mod demo;
 mod guest;
+mod inputs;
 mod kernel;
 mod kvm;
 mod lock;

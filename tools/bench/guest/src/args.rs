@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use record::Workload;
+use std::path::PathBuf;
 
 /// Measures reference pages and their alternatives, and prints one line of JSON for each value.
 #[derive(Clone, Debug, Parser)]
@@ -14,10 +15,18 @@ pub struct Args {
     #[arg(long, default_value_t = 2020)]
     pub seed: u64,
 
-    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first
+    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first, heap
     #[arg(long, value_delimiter = ',', value_parser = workload,
           default_value = "everybody,microbench,fault,scale,read-first")]
     pub only: Vec<Workload>,
+
+    /// The folder with pdfbench and heapload, which the workload heap needs
+    #[arg(long)]
+    pub programs: Option<PathBuf>,
+
+    /// The folder with what the programs of the workload heap read
+    #[arg(long)]
+    pub inputs: Option<PathBuf>,
 }
 
 fn workload(text: &str) -> Result<Workload, String> {
@@ -37,13 +46,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_arguments_everything_runs() {
-        assert_eq!(Args::parse_from(["refbench"]).only, Workload::ALL);
+    fn without_arguments_everything_runs_that_needs_no_other_program() {
+        assert_eq!(Args::parse_from(["refbench"]).only, Workload::ALL[..5]);
     }
 
     #[test]
     fn an_unknown_workload_is_refused_with_the_known_ones() {
-        assert!(workload("heap").unwrap_err().contains("read-first"));
+        assert!(workload("heaps").unwrap_err().contains("read-first"));
     }
 
     #[test]

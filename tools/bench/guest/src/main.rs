@@ -43,6 +43,7 @@ fn run(args: Args) -> Result<()> {
             Workload::Scale => workload::scale::run(&mut bench)?,
             Workload::ReadFirst => workload::read_first::run(&mut bench)?,
             Workload::Everybody => workload::everybody::run(&mut bench)?,
+            Workload::Heap => workload::heap::run(&mut bench)?,
         }
     }
     bench.end()

@@ -6,7 +6,7 @@ use crate::content;
 use crate::kernel;
 use crate::mapping::{Backing, Mapping};
 use crate::uffd::{Filler, Uffd};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use record::{Content, Way};
 use refmap::page_size;
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -39,6 +39,7 @@ impl Source {
             Way::Memfd => Kind::Memfd(memory_file(&page, len)?),
             Way::Refpage | Way::RefpageFilled => Kind::Refpage { reference: reference(&page)? },
             Way::RefpageOfRefpage => Kind::Refpage { reference: reference_of_reference(&page)? },
+            Way::RefpageCleared | Way::Allocator => bail!("this is done by an allocator"),
         };
         Ok(Self { len, kind })
     }

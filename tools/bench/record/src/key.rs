@@ -34,12 +34,15 @@ pub enum Workload {
     ReadFirst,
     /// What programs pay that do not use reference pages.
     Everybody,
+    /// Real programs on a real allocator.
+    Heap,
 }
 
 impl Workload {
     /// All workloads, in the order in which they run. What is compared between kernels comes first: others leave their
     /// traces in the process.
-    pub const ALL: [Self; 5] = [Self::Everybody, Self::Microbench, Self::Fault, Self::Scale, Self::ReadFirst];
+    pub const ALL: [Self; 6] =
+        [Self::Everybody, Self::Microbench, Self::Fault, Self::Scale, Self::ReadFirst, Self::Heap];
 
     /// The name that selects it.
     pub const fn name(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Workload {
             Self::Scale => "scale",
             Self::ReadFirst => "read-first",
             Self::Everybody => "everybody",
+            Self::Heap => "heap",
         }
     }
 }
@@ -73,6 +77,10 @@ pub enum Way {
     RefpageOfRefpage,
     /// `MAP_REFPAGE`, where a store stands in for each first load: the cost of filling at the first touch.
     RefpageFilled,
+    /// `MAP_REFPAGE` for all memory of an allocator, also where its caller wants zeros: it clears then.
+    RefpageCleared,
+    /// Plain memory, where the allocator itself fills each block that it gives out, but leaves fresh large ones zero.
+    Allocator,
 }
 
 impl Way {
@@ -87,6 +95,8 @@ impl Way {
             Self::Refpage => "MAP_REFPAGE",
             Self::RefpageOfRefpage => "MAP_REFPAGE of the same",
             Self::RefpageFilled => "filled at first touch",
+            Self::RefpageCleared => "MAP_REFPAGE, calloc clears",
+            Self::Allocator => "filled by Scudo",
         }
     }
 }
@@ -126,7 +136,7 @@ impl Content {
 pub enum Measure {
     /// Time by the guest's clock.
     Time,
-    /// Growth of resident memory at its peak, counted in the page tables.
+    /// Growth of resident memory at its peak, counted in the page tables; of a real program, all of it.
     PeakRss,
     /// Growth of the memory of page tables.
     PageTables,
@@ -138,6 +148,12 @@ pub enum Measure {
     Captured,
     /// Size of a structure in the kernel.
     Structure,
+    /// Page faults without I/O.
+    Faults,
+    /// Memory that an allocator mapped for blocks.
+    Mapped,
+    /// Memory that an allocator cleared since it does not come as zeros.
+    Cleared,
 }
 
 impl Measure {
@@ -146,7 +162,8 @@ impl Measure {
         match self {
             Self::Time => Unit::Nanoseconds,
             Self::PeakRss | Self::PageTables | Self::Kernel | Self::Structure => Unit::Bytes,
-            Self::Areas | Self::Captured => Unit::Count,
+            Self::Mapped | Self::Cleared => Unit::Bytes,
+            Self::Areas | Self::Captured | Self::Faults => Unit::Count,
         }
     }
 
@@ -160,6 +177,9 @@ impl Measure {
             Self::Areas => "areas",
             Self::Captured => "captured pages",
             Self::Structure => "size",
+            Self::Faults => "faults",
+            Self::Mapped => "mapped for blocks",
+            Self::Cleared => "cleared for calloc",
         }
     }
 }

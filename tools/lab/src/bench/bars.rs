@@ -2,6 +2,7 @@
 
 mod everybody;
 mod fault;
+mod heap;
 mod microbench;
 mod rivals;
 mod scale;
@@ -71,6 +72,7 @@ pub fn all(results: &Results) -> Vec<Bar> {
     let mut bars = microbench::bars(results);
     bars.extend(fault::bars(results));
     bars.extend(scale::bars(results));
+    bars.extend(heap::bars(results));
     bars.extend(everybody::bars(results));
     bars.extend(rivals::bars(results));
     bars

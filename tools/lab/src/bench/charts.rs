@@ -10,6 +10,8 @@ use std::path::Path;
 /// Ways of the microbenchmark and of programs that read first, in the order of their bars.
 const WAYS: [Way; 7] =
     [Way::Memset, Way::Plain, Way::Refpage, Way::Memfd, Way::UffdThread, Way::UffdSigbus, Way::RefpageFilled];
+/// Ways in which an allocator gets its memory.
+const HEAP_WAYS: [Way; 5] = [Way::Memset, Way::Plain, Way::Refpage, Way::RefpageCleared, Way::Allocator];
 const ACCESSES: [&str; 3] = ["first load", "first store", "store after load"];
 const MAPPINGS: [&str; 4] = ["mmap, apart", "munmap, apart", "fork, apart", "exit, apart"];
 
@@ -21,6 +23,8 @@ pub fn draw(results: &Results, folder: &Path) -> Result<Vec<String>> {
         ("faults.svg", faults(boot)),
         ("read-first-time.svg", read_first(boot, Measure::Time)),
         ("read-first-memory.svg", read_first(boot, Measure::PeakRss)),
+        ("heap-time.svg", heap(boot, Measure::Time)),
+        ("heap-memory.svg", heap(boot, Measure::PeakRss)),
     ];
     let mut names = Vec::new();
     for (name, chart) in bars.into_iter().filter(|(_, chart)| !chart.groups.is_empty()) {
@@ -54,14 +58,30 @@ fn read_first(boot: &Boot, measure: Measure) -> Bars {
     relative(boot, &title, groups, Way::Memset)
 }
 
-/// A group for each question that the base has an answer to.
+fn heap(boot: &Boot, measure: Measure) -> Bars {
+    let mut groups = Vec::new();
+    for row in boot.of(Workload::Heap, measure).filter(|row| row.key.way == Way::Plain) {
+        let query = Query { measure, ..Query::time(Workload::Heap, &row.key.case, row.key.size) };
+        groups.push((row.key.case.clone(), query));
+    }
+    let title = format!("Real programs under Scudo: {} relative to plain memory", measure.name());
+    among(&HEAP_WAYS, boot, &title, groups, Way::Plain)
+}
+
+/// All ways but those of an allocator, relative to one of them.
 fn relative(boot: &Boot, title: &str, groups: Vec<(String, Query<'_>)>, base: Way) -> Bars {
+    among(&WAYS, boot, title, groups, base)
+}
+
+/// A group for each question that the base has an answer to.
+fn among(ways: &[Way], boot: &Boot, title: &str, groups: Vec<(String, Query<'_>)>, base: Way) -> Bars {
     let height = |query, way| boot.get(query, way, content(way)).map(|summary| summary.p50);
     let groups = groups.into_iter().filter_map(|(name, query)| {
         let base = height(query, base)?;
-        Some((name, WAYS.map(|way| height(query, way).map_or(f64::NAN, |height| height / base)).into()))
+        Some((name, ways.iter().map(|&way| height(query, way).map_or(f64::NAN, |height| height / base)).collect()))
     });
-    Bars { title: title.into(), series: WAYS.map(|way| way.name().to_owned()).into(), groups: groups.collect() }
+    let series = ways.iter().map(|way| way.name().to_owned()).collect();
+    Bars { title: title.into(), series, groups: groups.collect() }
 }
 
 fn content(way: Way) -> Content {

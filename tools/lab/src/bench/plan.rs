@@ -20,7 +20,8 @@ pub struct Options {
     /// The kernels to measure, separated by commas; else demo alone (quick) or all
     #[arg(long, value_enum, value_delimiter = ',')]
     kernels: Vec<Subject>,
-    /// Only these workloads, separated by commas: everybody, microbench, fault, scale, read-first
+    /// Only these workloads, separated by commas: everybody, microbench, fault, scale, read-first, heap. A quick run leaves
+    /// out heap, which takes longer than all others, unless it is named here
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Boots of each kernel, to see whether they agree
@@ -107,7 +108,7 @@ impl Options {
         let mut plans = Vec::new();
         for &subject in subjects {
             let only =
-                if subject == Subject::Demo { self.only.clone() } else { vec![Workload::Everybody.name().into()] };
+                if subject == Subject::Demo { self.workloads() } else { vec![Workload::Everybody.name().into()] };
             plans.extend((1..=self.boots).map(|round| self.plan(subject, false, round, &only)));
         }
         let cleared: Vec<String> =
@@ -118,14 +119,27 @@ impl Options {
         plans
     }
 
+    /// Whether the programs of the workload heap are needed, which are built and fetched apart.
+    pub fn needs_programs(&self) -> bool {
+        self.workloads().iter().any(|name| name == Workload::Heap.name())
+    }
+
     fn wants(&self, workload: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| name == workload)
+        self.workloads().iter().any(|name| name == workload)
+    }
+
+    fn workloads(&self) -> Vec<String> {
+        if !self.only.is_empty() {
+            return self.only.clone();
+        }
+        let all = Workload::ALL.into_iter().filter(|&workload| workload != Workload::Heap || !self.quick);
+        all.map(|workload| workload.name().to_owned()).collect()
     }
 
     fn plan(&self, subject: Subject, init_on_alloc: bool, round: u32, only: &[String]) -> Plan {
         let mut arguments = vec![format!("--seed={}", self.seed)];
         arguments.extend(self.quick.then(|| "--quick".to_owned()));
-        arguments.extend((!only.is_empty()).then(|| format!("--only={}", only.join(","))));
+        arguments.push(format!("--only={}", only.join(",")));
         Plan { subject, init_on_alloc, round, arguments }
     }
 }
@@ -180,5 +194,16 @@ mod tests {
     fn a_quick_run_clears_pages_if_asked() {
         let options = Options { quick: true, init_on_alloc: true, boots: 1, ..options() };
         assert_eq!(names(&options), ["option on, boot 1", "option on, init_on_alloc=1, boot 1"]);
+    }
+
+    #[test]
+    fn a_quick_run_leaves_out_real_programs_unless_they_are_named() {
+        let needs = |quick, only: &[&str]| {
+            let only = only.iter().map(|&name| name.to_owned()).collect();
+            Options { quick, only, ..options() }.needs_programs()
+        };
+        assert_eq!([needs(true, &[]), needs(false, &[]), needs(true, &["heap"])], [false, true, true]);
+        assert!(!options().plans()[0].arguments[1].contains("--quick"));
+        assert!(options().plans()[0].arguments[1].ends_with("read-first,heap"));
     }
 }

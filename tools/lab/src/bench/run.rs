@@ -3,7 +3,7 @@
 use super::plan::{Options, Plan};
 use super::results::{Boot, Clock};
 use crate::guest::Guest;
-use crate::{complaints, kernel, kvm};
+use crate::{complaints, inputs, kernel, kvm};
 use anyhow::{Context, Result, bail};
 use common::cmd;
 use common::paths::Paths;
@@ -21,7 +21,10 @@ const LIMIT: Duration = Duration::from_secs(3 * 3600);
 
 /// Builds everything, then makes all boots, and gives each to `each` when it has ended.
 pub fn all(paths: &Paths, options: &Options, folder: &Path, mut each: impl FnMut(Boot) -> Result<()>) -> Result<()> {
-    let program = build(paths)?;
+    let mut program = build(paths)?.display().to_string();
+    if options.needs_programs() {
+        program += &programs(paths)?;
+    }
     let plans = options.plans();
     let images: Vec<PathBuf> = plans.iter().map(|plan| Ok(plan.subject.build(paths)?.image)).collect::<Result<_>>()?;
     for (plan, image) in plans.iter().zip(&images) {
@@ -43,7 +46,28 @@ fn build(paths: &Paths) -> Result<PathBuf> {
     Ok(target.join(TARGET).join("release/refbench"))
 }
 
-fn boot(paths: &Paths, plan: &Plan, clock: Clock, image: &Path, program: &Path, folder: &Path) -> Result<Boot> {
+/// Builds and fetches what the workload heap runs, and gives the words that say where it is.
+fn programs(paths: &Paths) -> Result<String> {
+    let target = paths.state.join("target-heap");
+    let mut command = Command::new("cargo");
+    command.args([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "pdfbench",
+        "--package",
+        "refscudo",
+        "--manifest-path",
+    ]);
+    command.arg(paths.repo.join("tools/Cargo.toml")).arg("--target-dir").arg(&target);
+    kernel::logged(command, "building real programs", 60, &paths.logs()?.join("heap-build.log"))?;
+    let inputs = inputs::fetch(paths, inputs::Whose::Benchmark)?;
+    Ok(format!(" --programs={} --inputs={}", target.join("release").display(), inputs.display()))
+}
+
+/// `program` is the benchmark and the words that are the same for each boot.
+fn boot(paths: &Paths, plan: &Plan, clock: Clock, image: &Path, program: &str, folder: &Path) -> Result<Boot> {
     let name = if clock == Clock::Wall { format!("{}, KVM", plan.name()) } else { plan.name() };
     let log = folder.join(format!("{}.log", name.replace(", ", "-").replace([' ', '='], "-")));
     let counts = clock == Clock::Instructions;
@@ -56,7 +80,7 @@ fn boot(paths: &Paths, plan: &Plan, clock: Clock, image: &Path, program: &Path, 
         ..Guest::new(image, &log)
     };
     let script = paths.repo.join("tools/bench/guest.sh");
-    let command = format!("sh {} {} {}", script.display(), program.display(), plan.arguments.join(" "));
+    let command = format!("sh {} {} {}", script.display(), program, plan.arguments.join(" "));
     let start = Instant::now();
     let said = listen(&guest, &name, &command)?;
     let host_seconds = start.elapsed().as_secs_f64();

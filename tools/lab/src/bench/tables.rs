@@ -117,6 +117,7 @@ fn values(boot: &Boot) -> String {
     text += &section("One more mapping", captured(boot));
     text += &section("Scale, time", scale(boot));
     text += &section("Scale, memory and areas", counts(boot));
+    text += &section("Real programs under Scudo (ratio to plain memory)", heap(boot));
     for measure in [Measure::Time, Measure::PeakRss, Measure::PageTables] {
         let title = format!("Read first, {}", measure.name());
         text += &section(&title, by_way(boot, Workload::ReadFirst, measure));
@@ -208,6 +209,22 @@ fn counts(boot: &Boot) -> String {
         }
     }
     table.text("what was added")
+}
+
+/// A line for each program and way, a column for each measure; beside time and memory their ratio to plain memory.
+fn heap(boot: &Boot) -> String {
+    let mut table = Pivot::default();
+    for row in boot.rows.iter().filter(|row| row.key.workload == Workload::Heap) {
+        let Key { case, size, measure, way, .. } = &row.key;
+        let line = format!("{}, {}", sized(&row.key), way.name());
+        table.put(&line, measure.name(), value(row));
+        let query = Query { measure: *measure, ..Query::time(Workload::Heap, case, *size) };
+        let plain = boot.plain(query).filter(|_| matches!(measure, Measure::Time | Measure::PeakRss));
+        if let Some(plain) = plain {
+            table.put(&line, format!("{}, ratio", measure.name()), ratio(row.summary.p50, plain.p50));
+        }
+    }
+    table.text("program")
 }
 
 fn sized(key: &Key) -> String {

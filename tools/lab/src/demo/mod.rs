@@ -6,14 +6,14 @@ mod table;
 
 use crate::config::Config;
 use crate::guest::Guest;
-use crate::{complaints, kernel};
-use anyhow::{Context, Result, bail};
+use crate::{complaints, inputs, kernel};
+use anyhow::{Result, bail};
 use common::cmd;
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
 use measure::Figures;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Lines that the programs print: one of the machine, nine of the microbenchmark, three of the PDF.
@@ -23,7 +23,7 @@ const LINES: u64 = 13;
 pub fn run(paths: &Paths, iterations: u32) -> Result<()> {
     let kernel = kernel::ensure(paths, Config::Demo)?;
     let programs = build(paths)?;
-    let inputs = inputs(paths)?;
+    let inputs = inputs::fetch(paths, inputs::Whose::Demonstration)?;
     let results = make_folder(paths.state.join("demo"))?;
     let script = format!(
         "sh {} {} {} {iterations}",
@@ -72,24 +72,4 @@ fn build(paths: &Paths) -> Result<PathBuf> {
     let log = paths.logs()?.join("demo-build.log");
     kernel::logged(command, "building the demonstration", 60, &log)?;
     Ok(target.join("release"))
-}
-
-fn inputs(paths: &Paths) -> Result<PathBuf> {
-    let folder = paths.cache.join("demo-inputs");
-    if !folder.join("document.pdf").exists() {
-        let mut update = Command::new("apt-get");
-        update.args(["-qq", "-o", "Acquire::Check-Valid-Until=false", "update"]);
-        cmd::run(&mut update)?;
-    }
-    fetch(&paths.repo.join("tools/demo/fetch.sh"), &folder)?;
-    Ok(folder)
-}
-
-fn fetch(script: &Path, folder: &Path) -> Result<()> {
-    let mut command = Command::new("sh");
-    let status = command.arg(script).arg(folder).status();
-    if !status.with_context(|| cmd::cannot_start(&command))?.success() {
-        bail!("the inputs of the demonstration are missing: see the line above");
-    }
-    Ok(())
 }

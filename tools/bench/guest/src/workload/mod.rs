@@ -4,6 +4,7 @@
 
 pub mod everybody;
 pub mod fault;
+pub mod heap;
 pub mod microbench;
 pub mod read_first;
 pub mod scale;

@@ -3,7 +3,7 @@
 //! Puts a load on the allocator that it runs on. `heapload contract BYTE` calls the allocator's functions and checks
 //! what their blocks hold; fresh memory must be the byte. `heapload threads ROUNDS` lets threads allocate, free, and
 //! give blocks to each other, and checks what each block holds before it is freed. `heapload layout COUNT` prints how far
-//! blocks lie from the first one.
+//! blocks lie from the first one, `heapload folder` where the library was made.
 
 use std::ffi::c_void;
 use std::process::ExitCode;
@@ -19,11 +19,12 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let number = words.get(1).and_then(|word| word.parse().ok());
     match (words.first().map(String::as_str), number) {
+        (Some("folder"), _) => println!("{}", refscudo::folder().display()),
         (Some("contract"), Some(byte)) => contract(byte),
         (Some("threads"), Some(rounds)) => threads(rounds),
         (Some("layout"), Some(count)) => layout(count),
         _ => {
-            eprintln!("heapload: say `contract BYTE`, `threads ROUNDS` or `layout COUNT`");
+            eprintln!("heapload: say `contract BYTE`, `threads ROUNDS`, `layout COUNT` or `folder`");
             return ExitCode::from(2);
         }
     }
