@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// CPython's tests that run: of containers, sorting and text, which allocate, and not of the system.
-const TESTS: [&str; 4] = ["test_dict", "test_list", "test_sort", "test_csv"];
+const TESTS: [&str; 4] = ["test_list", "test_csv", "test_dict", "test_sort"];
 /// What Scudo itself is compiled with, so that its source is a program that compiles.
 const FLAGS: [&str; 6] = ["-O2", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-nostdinc++", "-c"];
 
@@ -19,7 +19,7 @@ pub struct Program {
     pub name: &'static str,
     /// How much of it: pages, tests or rounds.
     pub size: usize,
-    /// It takes minutes, so that it runs in fewer ways.
+    /// It takes long, so that it runs in fewer ways.
     pub long: bool,
     /// The command.
     pub words: Vec<String>,
@@ -34,8 +34,8 @@ pub fn all(programs: &Path, inputs: &Path, source: &Path, quick: bool) -> Vec<Pr
     let mut all = vec![
         pages("PDF, manual of R", "document.pdf", 100, programs, inputs),
         pages("PDF, manual of LilyPond", "music.pdf", 100, programs, inputs),
-        clang(source),
-        python(inputs),
+        Program { long: quick, ..clang(source) },
+        Program { long: quick, ..python(inputs, &TESTS[..if quick { 2 } else { TESTS.len() }]) },
         threads(programs, if quick { 20_000 } else { 100_000 }),
     ];
     if !quick {
@@ -82,13 +82,13 @@ fn compiled(_: &[u8], folder: &Path) -> Result<String> {
     Ok(format!("object {:016x}", xxh3_64(&object)))
 }
 
-fn python(inputs: &Path) -> Program {
-    let words = ["/usr/bin/python3", "-m", "test", "--randseed=2020", "-v"].into_iter().chain(TESTS);
+fn python(inputs: &Path, tests: &[&str]) -> Program {
+    let words = ["/usr/bin/python3", "-m", "test", "--randseed=2020"].iter().chain(tests);
     Program {
         name: "tests of CPython",
-        size: TESTS.len(),
+        size: tests.len(),
         long: false,
-        words: words.map(str::to_owned).collect(),
+        words: words.map(|&word| word.to_owned()).collect(),
         variables: vec![
             ("PYTHONPATH", word(&inputs.join("python"))),
             // Without this, Python has small objects in an allocator of its own.
