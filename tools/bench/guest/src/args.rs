@@ -24,6 +24,10 @@ pub struct Args {
     #[arg(long)]
     pub programs: Option<PathBuf>,
 
+    /// Of the workload heap only the programs that have this in their names, as in "manual of R (100)"
+    #[arg(long)]
+    pub case: Option<String>,
+
     /// The folder with what the programs of the workload heap read
     #[arg(long)]
     pub inputs: Option<PathBuf>,

@@ -14,29 +14,37 @@ use nix::sys::time::TimeValLike;
 use preload::{Preload, Report};
 use program::Program;
 use record::{Content, Measure, Way, Workload};
-use std::path::Path;
 use std::process::Command;
 
 /// The way to which the others are compared comes first.
 const WAYS: [Way; 5] = [Way::Plain, Way::Memset, Way::Refpage, Way::RefpageCleared, Way::Allocator];
-/// The ways in which programs run that take long.
-const FEW: usize = 3;
+/// The first ones, for programs that take long.
+const FEW: &[Way] = &[Way::Plain, Way::Memset, Way::Refpage];
 
 /// Runs all rows.
 pub fn run(bench: &mut Bench) -> Result<()> {
     let folder = |folder: &Option<_>| folder.clone().context("the workload heap needs --programs and --inputs");
     let (programs, inputs) = (folder(&bench.args.programs)?, folder(&bench.args.inputs)?);
     let preload = Preload::find(&programs, bench.args.seed)?;
-    for program in program::all(&programs, &inputs, preload.source(), bench.args.quick) {
-        rows(bench, &preload, &program)?;
+    let all = program::all(&programs, &inputs, preload.source(), bench.args.quick);
+    let wanted = bench.args.case.clone().unwrap_or_default();
+    let chosen: Vec<Program> = all.into_iter().filter(|program| program.title().contains(&wanted)).collect();
+    ensure!(!chosen.is_empty(), "no program of the workload heap has `{wanted}` in its name");
+    for program in &chosen {
+        rows(bench, &preload, program)?;
     }
     Ok(())
 }
 
 fn rows(bench: &mut Bench, preload: &Preload, program: &Program) -> Result<()> {
-    // The first run reads programs and inputs from the disk. It is not measured, but tells what the others must compute.
-    let first = once(preload, program, WAYS[0])?;
-    for &way in &WAYS[..if program.long { FEW } else { WAYS.len() }] {
+    // What is read from the disk would cost whoever comes first.
+    let mut product = None;
+    if program.rehearsed {
+        product = Some(once(preload, program, Way::Plain)?.product);
+    } else {
+        program.read_files()?;
+    }
+    for &way in program.ways {
         let content = if way == Way::Plain { Content::None } else { Content::Byte };
         let case = Case { workload: Workload::Heap, name: program.name, size: program.size, way, content };
         if matches!(way, Way::Refpage | Way::RefpageCleared) {
@@ -45,16 +53,10 @@ fn rows(bench: &mut Bench, preload: &Preload, program: &Program) -> Result<()> {
                 continue;
             }
         }
-        let runs = (0..bench.args.pick(1, 3)).map(|_| once(preload, program, way)).collect::<Result<Vec<_>>>()?;
+        let runs = (0..program.rounds).map(|_| once(preload, program, way)).collect::<Result<Vec<_>>>()?;
         for run in &runs {
-            ensure!(
-                run.product == first.product,
-                "{}, {}: it computed {}, and {} with plain memory",
-                program.name,
-                way.name(),
-                run.product,
-                first.product
-            );
+            let first = product.get_or_insert_with(|| run.product.clone());
+            ensure!(run.product == *first, "{}, {}: {}, not {first}", program.title(), way.name(), run.product);
         }
         for (measure, value) in MEASURES {
             bench.samples(case, measure, runs.iter().map(value).collect())?;
@@ -93,7 +95,7 @@ fn once(preload: &Preload, program: &Program, way: Way) -> Result<Run> {
     let output = command.output().with_context(|| format!("{} cannot be started", program.words[0]))?;
     let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}, {}: {}, {said}", program.name, way.name(), output.status);
+    ensure!(output.status.success(), "{}, {}: {}, {said}", program.title(), way.name(), output.status);
     let product =
         (program.product)(&output.stdout, folder.path()).with_context(|| format!("{}: {said}", program.name))?;
     Ok(Run {
@@ -107,9 +109,4 @@ fn once(preload: &Preload, program: &Program, way: Way) -> Result<Run> {
 /// Processor time of the children that have ended. It is exact: the kernel only splits it by an estimate.
 fn nanoseconds(usage: &Usage) -> f64 {
     (usage.user_time() + usage.system_time()).num_nanoseconds() as f64
-}
-
-/// A path as a word of a command.
-fn word(path: &Path) -> String {
-    path.display().to_string()
 }

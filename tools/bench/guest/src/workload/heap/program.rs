@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use super::word;
+use super::{FEW, WAYS};
 use anyhow::{Context, Result, bail, ensure};
+use record::Way;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -10,6 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// CPython's tests that run: of containers, sorting and text, which allocate, and not of the system.
 const TESTS: [&str; 4] = ["test_list", "test_csv", "test_dict", "test_sort"];
+/// Blocks that each thread allocates.
+const ROUNDS: usize = 20_000;
 /// What Scudo itself is compiled with, so that its source is a program that compiles.
 const FLAGS: [&str; 6] = ["-O2", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-nostdinc++", "-c"];
 
@@ -19,8 +22,12 @@ pub struct Program {
     pub name: &'static str,
     /// How much of it: pages, tests or rounds.
     pub size: usize,
-    /// It takes long, so that it runs in fewer ways.
-    pub long: bool,
+    /// The ways in which it runs, plain memory first.
+    pub ways: &'static [Way],
+    /// How often it runs in each way.
+    pub rounds: usize,
+    /// It runs once before it is measured.
+    pub rehearsed: bool,
     /// The command.
     pub words: Vec<String>,
     /// Its environment.
@@ -29,37 +36,49 @@ pub struct Program {
     pub product: fn(&[u8], &Path) -> Result<String>,
 }
 
-/// All programs, the documents first.
-pub fn all(programs: &Path, inputs: &Path, source: &Path, quick: bool) -> Vec<Program> {
-    let mut all = vec![
-        pages("PDF, manual of R", "document.pdf", 100, programs, inputs),
-        pages("PDF, manual of LilyPond", "music.pdf", 100, programs, inputs),
-        Program { long: quick, ..clang(source) },
-        Program { long: quick, ..python(inputs, &TESTS[..if quick { 2 } else { TESTS.len() }]) },
-        threads(programs, if quick { 20_000 } else { 100_000 }),
-    ];
-    if !quick {
-        all.push(pages("PDF, manual of LilyPond", "music.pdf", 930, programs, inputs));
-        all.push(pages("PDF, manual of R", "document.pdf", 2486, programs, inputs));
+impl Program {
+    /// The name, with how much of it there is.
+    pub fn title(&self) -> String {
+        if self.size > 0 { format!("{} ({})", self.name, self.size) } else { self.name.to_owned() }
     }
+
+    /// Reads the files that the command names, so that they are in memory when it runs.
+    pub fn read_files(&self) -> Result<()> {
+        for path in self.words.iter().map(Path::new).filter(|path| path.is_file()) {
+            fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn new(name: &'static str, size: usize, words: Vec<String>, product: fn(&[u8], &Path) -> Result<String>) -> Self {
+        Self { name, size, ways: &WAYS, rounds: 1, rehearsed: true, words, variables: Vec::new(), product }
+    }
+}
+
+/// All programs, the documents first. What takes long is left out of a quick run, or runs in fewer ways.
+pub fn all(programs: &Path, inputs: &Path, source: &Path, quick: bool) -> Vec<Program> {
+    let document = |name, file, count| pages(name, file, count, programs, inputs);
+    let (r, music) = ("PDF, manual of R", "PDF, manual of LilyPond");
+    let mut all = vec![document(r, "document.pdf", 100), document(music, "music.pdf", 100)];
+    all.extend([clang(source), python(inputs, if quick { &TESTS[..2] } else { &TESTS }), threads(programs)]);
+    if quick {
+        all[2..4].iter_mut().for_each(|program| program.ways = FEW);
+        return all;
+    }
+    all.iter_mut().for_each(|program| program.rounds = 3);
+    let whole = [document(music, "music.pdf", 930), document(r, "document.pdf", 2486)];
+    all.extend(whole.map(|program| Program { ways: FEW, rehearsed: false, ..program }));
     all
 }
 
 fn pages(name: &'static str, document: &str, pages: usize, programs: &Path, inputs: &Path) -> Program {
-    let library = inputs.join("libpdfium.so");
-    Program {
-        name,
-        size: pages,
-        long: pages > 100,
-        words: vec![
-            word(&programs.join("pdfbench")),
-            format!("--library={}", library.display()),
-            format!("--pages={pages}"),
-            word(&inputs.join(document)),
-        ],
-        variables: Vec::new(),
-        product: rendered,
-    }
+    let words = vec![
+        word(&programs.join("pdfbench")),
+        format!("--library={}", inputs.join("libpdfium.so").display()),
+        format!("--pages={pages}"),
+        word(&inputs.join(document)),
+    ];
+    Program::new(name, pages, words, rendered)
 }
 
 fn rendered(printed: &[u8], _: &Path) -> Result<String> {
@@ -74,7 +93,7 @@ fn clang(source: &Path) -> Program {
     let mut words = vec!["/usr/bin/clang++".to_owned(), include];
     words.extend(FLAGS.map(str::to_owned));
     words.extend([word(&source.join("wrappers_c.cpp")), "-oout.o".into()]);
-    Program { name: "clang++ -O2", size: 0, long: false, words, variables: Vec::new(), product: compiled }
+    Program::new("clang++ -O2", 0, words, compiled)
 }
 
 fn compiled(_: &[u8], folder: &Path) -> Result<String> {
@@ -84,11 +103,8 @@ fn compiled(_: &[u8], folder: &Path) -> Result<String> {
 
 fn python(inputs: &Path, tests: &[&str]) -> Program {
     let words = ["/usr/bin/python3", "-m", "test", "--randseed=2020"].iter().chain(tests);
+    let words = words.map(|&word| word.to_owned()).collect();
     Program {
-        name: "tests of CPython",
-        size: tests.len(),
-        long: false,
-        words: words.map(|&word| word.to_owned()).collect(),
         variables: vec![
             ("PYTHONPATH", word(&inputs.join("python"))),
             // Without this, Python has small objects in an allocator of its own.
@@ -96,7 +112,7 @@ fn python(inputs: &Path, tests: &[&str]) -> Program {
             ("PYTHONHASHSEED", "0".into()),
             ("PYTHONDONTWRITEBYTECODE", "1".into()),
         ],
-        product: tested,
+        ..Program::new("tests of CPython", tests.len(), words, tested)
     }
 }
 
@@ -109,15 +125,14 @@ fn tested(printed: &[u8], _: &Path) -> Result<String> {
     }
 }
 
-fn threads(programs: &Path, rounds: usize) -> Program {
-    Program {
-        name: "four threads",
-        size: rounds,
-        long: false,
-        words: vec![word(&programs.join("heapload")), "threads".into(), rounds.to_string()],
-        variables: Vec::new(),
-        product: |_, _| Ok("blocks that held what was written".into()),
-    }
+fn threads(programs: &Path) -> Program {
+    let words = vec![word(&programs.join("heapload")), "threads".into(), ROUNDS.to_string()];
+    Program::new("four threads", ROUNDS, words, |_, _| Ok("blocks that held what was written".into()))
+}
+
+/// A path as a word of a command.
+fn word(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// A folder for what a program writes.
@@ -147,7 +162,11 @@ mod tests {
 
     #[test]
     fn only_full_runs_render_everything() {
-        let count = |quick| all(Path::new("/p"), Path::new("/i"), Path::new("/s"), quick).len();
-        assert_eq!((count(true), count(false)), (5, 7));
+        let titles = |quick| {
+            let all = all(Path::new("/p"), Path::new("/i"), Path::new("/s"), quick);
+            all.iter().map(Program::title).collect::<Vec<_>>()
+        };
+        let whole = "PDF, manual of R (2486)".to_owned();
+        assert!(titles(false).contains(&whole) && !titles(true).contains(&whole), "{:?}", titles(true));
     }
 }
