@@ -89,23 +89,21 @@ void readSeed() {
   Seeded = true;
 }
 
-void *mapReference(uptr PageSize, int Flags, void *Page) {
-  return mmap(nullptr, PageSize, PROT_READ | PROT_WRITE, Flags, -1,
-              static_cast<off_t>(reinterpret_cast<uptr>(Page)));
-}
+// Where MAP_REFPAGE looks for the page to take.
+off_t offset(void *Page) { return static_cast<off_t>(reinterpret_cast<uptr>(Page)); }
 
 void makeReference() {
   const uptr PageSize = scudo::getPageSizeCached();
-  void *Page = mapReference(PageSize, MAP_PRIVATE | MAP_ANONYMOUS, nullptr);
+  void *Page = mmap(nullptr, PageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (Page == MAP_FAILED)
     fail(Unavailable, "refscudo: mmap of the first page failed: raise the memory limit\n");
   memset(Page, scudo::PatternFillByte, PageSize);
-  Reference = mapReference(PageSize, MAP_PRIVATE | MAP_REFPAGE, Page);
+  Reference = mmap(nullptr, PageSize, PROT_READ, MAP_PRIVATE | MAP_REFPAGE, -1, offset(Page));
   if (Reference == MAP_FAILED)
     fail(Unavailable,
          "refscudo: this kernel has no MAP_REFPAGE: boot the patched kernel with CONFIG_REFPAGE=y, or set "
          "REFSCUDO_MODE to memset or none\n");
-  // The mapping that was made holds what it needs.
+  // The new mapping has what it needs.
   munmap(Page, PageSize);
 }
 
@@ -185,12 +183,9 @@ void init() {
 void *map(void *Addr, uptr Size, int Prot, int MmapFlags, bool Zeroed, scudo::MapPlatformData *Data) {
   const bool Filled = TheMode != Mode::None && !(Zeroed && !CallocClears);
   const bool ByKernel = Filled && TheMode == Mode::Refpage;
-  off_t Offset = 0;
-  if (ByKernel) {
-    MmapFlags = (MmapFlags & ~(MAP_PRIVATE | MAP_ANONYMOUS)) | MAP_PRIVATE | MAP_REFPAGE;
-    Offset = static_cast<off_t>(reinterpret_cast<uptr>(Reference));
-  }
-  void *P = mmap(Addr, Size, Prot, MmapFlags, -1, Offset);
+  if (ByKernel)
+    MmapFlags |= MAP_REFPAGE;
+  void *P = mmap(Addr, Size, Prot, MmapFlags, -1, ByKernel ? offset(Reference) : 0);
   if (P == MAP_FAILED)
     return P;
   if (Filled && !ByKernel)
