@@ -24,9 +24,9 @@ pub struct Args {
     #[arg(long)]
     pub programs: Option<PathBuf>,
 
-    /// Of the workload heap only the programs that have this in their names, as in "manual of R (100)"
-    #[arg(long)]
-    pub case: Option<String>,
+    /// Of the workload heap only the programs that have one of these in their names, as in "threads,manual of R (100)"
+    #[arg(long, value_delimiter = ',')]
+    pub case: Vec<String>,
 
     /// The folder with what the programs of the workload heap read
     #[arg(long)]

@@ -24,9 +24,9 @@ pub struct Options {
     /// out heap, which takes longer than all others, unless it is named here
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Of the workload heap only the programs that have this in their names, as in "manual of R (100)"
-    #[arg(long)]
-    case: Option<String>,
+    /// Of the workload heap only the programs that have one of these in their names, as in "threads,manual of R (100)"
+    #[arg(long, value_delimiter = ',')]
+    case: Vec<String>,
     /// Boots of each kernel, to see whether they agree
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     boots: u32,
@@ -143,7 +143,7 @@ impl Options {
         let mut arguments = vec![format!("--seed={}", self.seed)];
         arguments.extend(self.quick.then(|| "--quick".to_owned()));
         arguments.push(format!("--only={}", only.join(",")));
-        arguments.extend(self.case.as_ref().map(|case| format!("--case='{case}'")));
+        arguments.extend((!self.case.is_empty()).then(|| format!("--case='{}'", self.case.join(","))));
         Plan { subject, init_on_alloc, round, arguments }
     }
 }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn options() -> Options {
-        Options { quick: false, kernels: Vec::new(), only: Vec::new(), case: None, boots: 2, init_on_alloc: false, seed: 1 }
+        Options { quick: false, kernels: Vec::new(), only: Vec::new(), case: Vec::new(), boots: 2, init_on_alloc: false, seed: 1 }
     }
 
     fn names(options: &Options) -> Vec<String> {
