@@ -20,7 +20,7 @@ LAB := tools/bootstrap lab
 SERIES := tools/bootstrap series
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test soak build run shell tree export fold check-sync check am bases b4 bisect mutate
+.PHONY: help demo bench regress test soak build run shell tree export fold check-sync check am bases b4 bisect mutate
 
 build run shell test soak: export REFPAGE_KDIR = $(KDIR)
 
@@ -32,6 +32,9 @@ demo: ## set up what is missing, boot the kernel, show the mapping type at work 
 
 bench: ## measure against the alternatives, with tables and charts (QUICK=1 for a short run)
 	@$(LAB) bench $(if $(QUICK),--quick) $(ARGS)
+
+regress: ## run the kernel's own tests without the series and with it, and compare (ARGS=--only=cow)
+	@$(LAB) regress $(ARGS)
 
 test: ## run everything that CI runs (KCONFIG=)
 	@$(LAB) test --config $(KCONFIG) $(ARGS)

@@ -37,6 +37,12 @@ pub fn ensure_unpatched(paths: &Paths) -> Result<Kernel> {
     built(paths, tree::unpatched(paths)?, Config::DemoOff, "unpatched")
 }
 
+/// The kernel without the series, configured as for the tests.
+pub fn ensure_unpatched_test(paths: &Paths) -> Result<Kernel> {
+    let _lock = lock::hold(&paths.state)?;
+    built(paths, tree::unpatched(paths)?, Config::Off, "unpatched-test")
+}
+
 /// `name` is that of the build, in paths and messages.
 fn built(paths: &Paths, tree: Tree, config: Config, name: &str) -> Result<Kernel> {
     let output = make_folder(paths.builds().join(name))?;

@@ -13,6 +13,7 @@ mod kernel;
 mod kvm;
 mod lock;
 mod outcome;
+mod regress;
 mod session;
 mod suites;
 mod tap;
@@ -83,6 +84,11 @@ enum Verb {
     Bench {
         #[command(flatten)]
         options: bench::Options,
+    },
+    /// Run the kernel's own tests on the unpatched and on the patched kernel, and compare
+    Regress {
+        #[command(flatten)]
+        options: regress::Options,
     },
     /// Check random operations against a model, for long
     Soak {
@@ -165,6 +171,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Verb::Shell { machine } => return session::shell(&paths, &machine),
         Verb::Demo { iterations } => demo::run(&paths, iterations)?,
         Verb::Bench { options } => bench::run(&paths, &options)?,
+        Verb::Regress { options } => return regress::run(&paths, &options),
         Verb::Soak { config, plan } => return checker::soak(&paths, config, &plan),
         Verb::Test { suites, selection } => return suites::run_all(&paths, &suites, &selection),
     }

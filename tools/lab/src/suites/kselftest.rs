@@ -20,7 +20,7 @@ const END: &str = "@@ end ";
 /// Builds them all, and runs those that were named, or all.
 pub fn run(paths: &Paths, wanted: &Selection) -> Result<Vec<Case>> {
     let kernel = kernel::ensure(paths, wanted.config)?;
-    let programs = choose(build(paths, &kernel, wanted.config)?, &wanted.names)?;
+    let programs = choose(build_ours(paths, &kernel, wanted.config)?, &wanted.names)?;
     let kvm = kvm::usable(paths, &kernel.image)?;
     let mut left: &[PathBuf] = &programs;
     let mut cases = Vec::new();
@@ -119,11 +119,16 @@ fn program(name: &str, lines: &[String], code: Option<i32>, status: i32) -> Vec<
     cases
 }
 
-fn build(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<PathBuf>> {
+fn build_ours(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<PathBuf>> {
+    let makefile = kernel.tree.join("tools/testing/selftests/mm/Makefile");
+    let names = names(&fs::read_to_string(makefile).context("the tree has no mm selftests")?);
+    build(paths, kernel, config, &names, &make_folder(paths.builds().join("selftests"))?)
+}
+
+/// Builds programs of `selftests/mm` by name, against the headers of this kernel.
+pub fn build(paths: &Paths, kernel: &Kernel, config: Config, names: &[String], output: &Path) -> Result<Vec<PathBuf>> {
     let _lock = lock::hold(&paths.state)?;
     let folder = kernel.tree.join("tools/testing/selftests/mm");
-    let names = names(&fs::read_to_string(folder.join("Makefile")).context("the tree has no mm selftests")?);
-    let output = make_folder(paths.builds().join("selftests"))?;
     let mut headers = kernel::make(&kernel.tree, &kernel.output, config);
     headers.arg("headers");
     kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))?;

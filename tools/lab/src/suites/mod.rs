@@ -2,11 +2,11 @@
 
 mod host;
 mod kernel_build;
-mod kselftest;
+pub mod kselftest;
 mod kunit;
 mod model;
 mod sync;
-mod vma;
+pub mod vma;
 
 use crate::Selection;
 use crate::outcome::{Case, Report, Suite};
