@@ -29,7 +29,7 @@ pub struct Suite {
     /// Shell commands.
     pub run: Vec<String>,
     /// Seconds for each command.
-    #[serde(default = "two_minutes")]
+    #[serde(default = "five_minutes")]
     pub limit: u64,
     /// Why it does not run.
     pub cannot: Option<String>,
@@ -47,8 +47,8 @@ pub struct Flaky {
     pub reason: String,
 }
 
-fn two_minutes() -> u64 {
-    120
+fn five_minutes() -> u64 {
+    300
 }
 
 impl Plan {
@@ -111,7 +111,7 @@ mod tests {
     fn programs_are_found_in_commands() {
         let plan = Plan::parse(TEXT, &[]).unwrap();
         assert_eq!(plan.suites[0].programs().collect::<Vec<_>>(), ["x", "y"]);
-        assert_eq!(plan.suites[0].limit, 120);
+        assert_eq!(plan.suites[0].limit, 300);
     }
 
     #[test]
