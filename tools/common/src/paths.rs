@@ -1,5 +1,6 @@
 //! Where things lie, inside the root file system and outside of it.
 
+use crate::arch::Arch;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ pub struct Paths {
     pub cache: PathBuf,
     /// The part of the cache that belongs to this clone, and to a kernel tree of the user's own.
     pub state: PathBuf,
+    /// What kernels are built for.
+    pub arch: Arch,
     /// A kernel tree of the user's own, which has the series.
     pub kdir: Option<PathBuf>,
     outside: Vec<(PathBuf, PathBuf)>,
@@ -35,7 +38,7 @@ impl Paths {
             .into_iter()
             .filter_map(|(name, inner)| Some((inner?.clone(), folder(&format!("REFPAGE_HOST_{name}"))?)))
             .collect();
-        Ok(Self { repo, cache, state, kdir, outside })
+        Ok(Self { repo, cache, state, arch: Arch::discover()?, kdir, outside })
     }
 
     /// The kernel tree of this clone.
@@ -121,6 +124,7 @@ mod tests {
             repo: "/src".into(),
             cache: "/cache".into(),
             state: "/state".into(),
+            arch: Arch::X86_64,
             kdir: None,
             outside: vec![("/state".into(), "/home/u/.cache/refpage/clones/1".into())],
         };

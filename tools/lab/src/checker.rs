@@ -73,7 +73,7 @@ pub fn run(
         limit,
         writable: vec![results.clone()],
         folder: paths.repo.clone(),
-        ..Guest::new(&kernel.image, &log)
+        ..Guest::new(paths, &kernel.image, &log)
     };
     let mut file = fs::File::create(log.with_extension("out"))?;
     let mut step = Step::begin("checking random operations in a guest", Some(plan.seeds));

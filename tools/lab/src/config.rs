@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use common::arch::Arch;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -31,7 +32,7 @@ pub enum Config {
 
 impl Config {
     /// The fragments, in the order in which they apply.
-    pub fn fragments(self, repo: &Path) -> Vec<PathBuf> {
+    pub fn fragments(self, repo: &Path, arch: Arch) -> Vec<PathBuf> {
         let names: &[&str] = match self {
             Self::Demo => &["base", "demo"],
             Self::DemoOff => &["base"],
@@ -42,7 +43,9 @@ impl Config {
             Self::Small => &["small", "demo"],
             Self::SmallOff => &["small"],
         };
-        names.iter().map(|name| repo.join("tools/configs").join(format!("{name}.config"))).collect()
+        // The base is in two parts: what all architectures have, and what this one has.
+        let parts = names.iter().flat_map(|&name| [Some(name), (name == "base").then_some(arch.name())]);
+        parts.flatten().map(|name| repo.join("tools/configs").join(format!("{name}.config"))).collect()
     }
 
     /// One of those of `make bisect`?
@@ -101,6 +104,16 @@ mod tests {
         };
         let fragments: Vec<_> = wanted.iter().enumerate().map(|(n, text)| write(&n.to_string(), text)).collect();
         lost(&fragments, &write("result", result)).unwrap()
+    }
+
+    #[test]
+    fn the_base_is_that_of_the_architecture() {
+        let names = |config: Config, arch| {
+            let fragments = config.fragments(Path::new(""), arch);
+            fragments.iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Config::Test, Arch::Arm64), ["base", "arm64", "test"]);
+        assert_eq!(names(Config::Small, Arch::X86_64), ["small", "demo"]);
     }
 
     #[test]

@@ -1,7 +1,11 @@
-//! Boots a kernel with virtme-ng on this root file system.
+//! Boots a kernel on this root file system: with virtme-ng, or, where it is of another architecture, with [`arm64`].
+
+mod arm64;
 
 use anyhow::{Context, Result};
+use common::arch::Arch;
 use common::cmd;
+use common::paths::Paths;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -22,6 +26,10 @@ pub const STOPPED: i32 = 124;
 
 /// A guest to boot.
 pub struct Guest {
+    /// What the kernel was built for.
+    pub arch: Arch,
+    /// Memory tags, where the architecture has them.
+    pub mte: bool,
     /// The kernel.
     pub image: PathBuf,
     /// The file that gets the kernel's log.
@@ -48,8 +56,10 @@ pub struct Guest {
 
 impl Guest {
     /// A guest of two processors and 4 GB.
-    pub fn new(image: &Path, log: &Path) -> Self {
+    pub fn new(paths: &Paths, image: &Path, log: &Path) -> Self {
         Self {
+            arch: paths.arch,
+            mte: true,
             image: image.to_owned(),
             log: log.to_owned(),
             kvm: false,
@@ -77,7 +87,11 @@ impl Guest {
             each(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
             line.clear();
         }
-        let status = status(child.wait()?);
+        let ended = child.wait()?;
+        let status = match self.arch {
+            Arch::X86_64 => status(ended),
+            Arch::Arm64 => arm64::status(&self.log, ended)?,
+        };
         fs::remove_file(script)?;
         Ok(status)
     }
@@ -85,12 +99,21 @@ impl Guest {
     /// Boots into a shell on this terminal.
     pub fn shell(&self) -> Result<i32> {
         fs::write(&self.log, "")?;
-        let mut vng = self.command(None);
-        Ok(status(vng.status().with_context(|| cmd::cannot_start(&vng))?))
+        let mut command = self.command(None);
+        let ended = command.status().with_context(|| cmd::cannot_start(&command))?;
+        match self.arch {
+            Arch::X86_64 => Ok(status(ended)),
+            Arch::Arm64 => arm64::status(&self.log, ended),
+        }
     }
 
     fn command(&self, script: Option<&str>) -> Command {
         let mut command = self.launcher(script.is_some());
+        if self.arch == Arch::Arm64 {
+            arm64::describe(self, script, &mut command);
+            return command;
+        }
+        command.arg("vng");
         command.args(["--run".as_ref(), self.image.as_os_str()]);
         command.args(["--force-9p", "--user", "root", "--cpus", &self.cpus().to_string(), "--memory", &self.memory]);
         command.arg("--cwd").arg(&self.folder);
@@ -119,7 +142,7 @@ impl Guest {
         let mut command = Command::new("timeout");
         let seconds = self.limit.filter(|_| bounded).map_or(0, |limit| limit.as_secs());
         command.args(["--foreground", "--signal=KILL", &seconds.to_string()]);
-        command.args(["unshare", "--pid", "--fork", "--kill-child", "vng"]);
+        command.args(["unshare", "--pid", "--fork", "--kill-child"]);
         command
     }
 
@@ -163,7 +186,21 @@ mod tests {
     }
 
     fn guest() -> Guest {
-        Guest::new(Path::new("/k"), Path::new("/log"))
+        Guest {
+            arch: Arch::X86_64,
+            mte: true,
+            image: "/k".into(),
+            log: "/log".into(),
+            kvm: false,
+            cpus: 2,
+            memory: "4G".into(),
+            nodes: 0,
+            append: Vec::new(),
+            icount: false,
+            writable: Vec::new(),
+            folder: "/".into(),
+            limit: None,
+        }
     }
 
     #[test]
@@ -188,6 +225,16 @@ mod tests {
     fn each_memory_node_has_a_socket() {
         let words = words(&Guest { nodes: 2, ..guest() }, Some("true"));
         assert!(words.contains("--numa 2048M,cpus=1") && words.contains("-smp 2,sockets=2"), "{words}");
+    }
+
+    #[test]
+    fn an_arm64_guest_has_tags_unless_told_otherwise() {
+        let guest = Guest { arch: Arch::Arm64, writable: vec!["/w".into()], ..guest() };
+        let words = words(&guest, Some("sh /s"));
+        assert!(words.contains("qemu-system-aarch64 -M virt,gic-version=3,mte=on "), "{words}");
+        assert!(words.ends_with("-- / \"sh /s\" /w") && !words.contains("vng"), "{words}");
+        let words = cmd::shown(&Guest { mte: false, ..guest }.command(None));
+        assert!(words.contains("mte=off") && words.ends_with("-- / \"-\" /w"), "{words}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::config::{self, Config};
 use crate::lock;
 use crate::tree::{self, Tree};
 use anyhow::{Context, Result, bail};
+use common::arch::Arch;
 use common::cmd;
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
@@ -28,13 +29,13 @@ pub struct Kernel {
 /// Builds the kernel unless the last build was of the same tree and configuration.
 pub fn ensure(paths: &Paths, config: Config) -> Result<Kernel> {
     let _lock = lock::hold(&paths.state)?;
-    built(paths, tree::ensure(paths, false)?, config, &config.to_string())
+    built(paths, tree::ensure(paths, false)?, config, &paths.arch.named(&config.to_string()))
 }
 
 /// The same for the kernel without the series, which has no options of ours.
 pub fn ensure_unpatched(paths: &Paths) -> Result<Kernel> {
     let _lock = lock::hold(&paths.state)?;
-    built(paths, tree::unpatched(paths)?, Config::DemoOff, "unpatched")
+    built(paths, tree::unpatched(paths)?, Config::DemoOff, &paths.arch.named("unpatched"))
 }
 
 /// The kernel without the series, configured as for the tests.
@@ -46,13 +47,13 @@ pub fn ensure_unpatched_test(paths: &Paths) -> Result<Kernel> {
 /// `name` is that of the build, in paths and messages.
 fn built(paths: &Paths, tree: Tree, config: Config, name: &str) -> Result<Kernel> {
     let output = make_folder(paths.builds().join(name))?;
-    let fragments = config.fragments(&paths.repo);
+    let fragments = config.fragments(&paths.repo, paths.arch);
     let stamp = tree.content.map(|content| stamp(&content, &fragments)).transpose()?;
     let note = output.join("built");
-    let image = output.join("arch/x86/boot/bzImage");
+    let image = output.join(paths.arch.image());
     if stamp.is_none() || fs::read_to_string(&note).ok() != stamp || !image.exists() {
         let _ = fs::remove_file(&note);
-        configure(&tree.path, &output, config, &fragments)?;
+        configure(&tree.path, &output, paths.arch, config, &fragments)?;
         build(paths, config, name, &tree.path, &output)?;
         if let Some(stamp) = stamp {
             fs::write(&note, stamp)?;
@@ -70,12 +71,15 @@ fn stamp(content: &str, fragments: &[PathBuf]) -> Result<String> {
 }
 
 /// `make` for this tree and build folder, with results that depend on neither machine nor time.
-pub fn make(tree: &Path, output: &Path, config: Config) -> Command {
+pub fn make(tree: &Path, output: &Path, arch: Arch, config: Config) -> Command {
     let jobs = available_parallelism().map_or(2, usize::from) + 1;
     let mut command = Command::new("make");
     command.arg("-C").arg(tree).arg(format!("O={}", output.display())).arg(format!("-j{jobs}"));
     let compiler = config.compiler();
-    command.arg("LLVM=1").arg(format!("CC=ccache {compiler}")).arg(format!("HOSTCC={compiler}")).arg("LOCALVERSION=");
+    // Clang is told the architecture by the kernel's own Makefile.
+    let cross = if compiler == "clang" { "" } else { arch.cross() };
+    command.arg("LLVM=1").arg(format!("CC=ccache {cross}{compiler}")).arg(format!("HOSTCC={compiler}"));
+    command.arg("LOCALVERSION=").args(cross_build(arch));
     command.envs([("CCACHE_MAXSIZE", "5G"), ("KBUILD_BUILD_TIMESTAMP", "1 January 2026")]);
     // It spares a file that is not in the cache the second pass of the preprocessor. `make bisect` builds the same files
     // many times with other headers, where that pass shows that nothing has changed.
@@ -88,18 +92,26 @@ pub fn make(tree: &Path, output: &Path, config: Config) -> Command {
     command
 }
 
+/// What tells the kernel's Makefiles, those of the selftests too, that it is not this machine that they build for.
+pub fn cross_build(arch: Arch) -> Vec<String> {
+    match arch {
+        Arch::X86_64 => Vec::new(),
+        Arch::Arm64 => vec![format!("ARCH={}", arch.name()), format!("CROSS_COMPILE={}", arch.cross())],
+    }
+}
+
 /// Starts from allnoconfig, so that an option is on only where a fragment or a dependency says so.
-fn configure(tree: &Path, output: &Path, config: Config, fragments: &[PathBuf]) -> Result<()> {
+fn configure(tree: &Path, output: &Path, arch: Arch, config: Config, fragments: &[PathBuf]) -> Result<()> {
     let old = fs::read(output.join(".config")).ok();
     let kept = output.join(".config.kept");
     if old.is_some() {
         fs::rename(output.join(".config"), &kept)?;
     }
-    cmd::run(make(tree, output, config).arg("-s").arg("allnoconfig").env("KCONFIG_ALLCONFIG", "/dev/null"))?;
+    cmd::run(make(tree, output, arch, config).arg("-s").arg("allnoconfig").env("KCONFIG_ALLCONFIG", "/dev/null"))?;
     let mut merge = Command::new(tree.join("scripts/kconfig/merge_config.sh"));
     merge.current_dir(tree).arg("-m").arg("-O").arg(output).arg(output.join(".config")).args(fragments);
     cmd::run(&mut merge)?;
-    cmd::run(make(tree, output, config).arg("-s").arg("olddefconfig"))?;
+    cmd::run(make(tree, output, arch, config).arg("-s").arg("olddefconfig"))?;
     let lost = config::lost(fragments, &output.join(".config"))?;
     if !lost.is_empty() {
         bail!("the kernel does not take {}: mend tools/configs/ or the Kconfig of the series", lost.join(", "));
@@ -115,7 +127,7 @@ fn build(paths: &Paths, config: Config, name: &str, tree: &Path, output: &Path) 
     let log = paths.logs()?.join(format!("build-{name}.log"));
     let count = output.join("lines");
     let total = fs::read_to_string(&count).ok().and_then(|text| text.parse().ok()).unwrap_or(ROUGHLY);
-    let lines = logged(make(tree, output, config), &format!("building the {name} kernel"), total, &log)
+    let lines = logged(make(tree, output, paths.arch, config), &format!("building the {name} kernel"), total, &log)
         .with_context(|| format!("the {name} kernel does not build; the whole log: {}", paths.shown(&log).display()))?;
     if lines > total / 2 {
         fs::write(count, lines.to_string())?;

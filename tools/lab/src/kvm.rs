@@ -2,6 +2,7 @@
 
 use crate::guest::Guest;
 use anyhow::Result;
+use common::arch::Arch;
 use common::paths::Paths;
 use common::progress::Step;
 use std::fs::{self, OpenOptions};
@@ -12,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Gives the answer, finding it out once after each start of this machine.
 pub fn usable(paths: &Paths, image: &Path) -> Result<bool> {
-    if OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
+    if paths.arch != Arch::X86_64 || OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
         return Ok(false);
     }
     let note = paths.cache.join("kvm");
@@ -22,7 +23,8 @@ pub fn usable(paths: &Paths, image: &Path) -> Result<bool> {
     }
     let step = Step::begin("trying KVM", None);
     let log = paths.logs()?.join("kvm.log");
-    let guest = Guest { kvm: true, cpus: 1, memory: "512M".into(), limit: Some(PATIENCE), ..Guest::new(image, &log) };
+    let guest =
+        Guest { kvm: true, cpus: 1, memory: "512M".into(), limit: Some(PATIENCE), ..Guest::new(paths, image, &log) };
     let answer = guest.run("true", |_| {})? == 0;
     step.done(if answer { "works" } else { "does not work: guests run under TCG" });
     fs::write(note, format!("{} {answer}\n", boot.trim()))?;

@@ -125,6 +125,9 @@ pub struct Machine {
     /// Let the guest's clock count instructions, on one processor
     #[arg(long)]
     icount: bool,
+    /// Leave out memory tags, where the architecture has them
+    #[arg(long)]
+    no_mte: bool,
 }
 
 /// What the tests run on, and which of the selftests run.

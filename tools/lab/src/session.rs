@@ -36,9 +36,10 @@ fn boot(paths: &Paths, machine: &Machine) -> Result<Guest> {
         memory: machine.memory.clone(),
         append: machine.append.clone(),
         icount: machine.icount,
+        mte: !machine.no_mte,
         writable: vec![paths.repo.clone(), make_folder(paths.state.join("guest"))?],
         folder: paths.repo.clone(),
-        ..Guest::new(&kernel.image, &log)
+        ..Guest::new(paths, &kernel.image, &log)
     })
 }
 

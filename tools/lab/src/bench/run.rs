@@ -77,7 +77,7 @@ fn boot(paths: &Paths, plan: &Plan, clock: Clock, image: &Path, program: &str, f
         cpus: 1,
         append: plan.append(),
         limit: Some(LIMIT),
-        ..Guest::new(image, &log)
+        ..Guest::new(paths, image, &log)
     };
     let script = paths.repo.join("tools/bench/guest.sh");
     let command = format!("sh {} {} {}", script.display(), program, plan.arguments.join(" "));

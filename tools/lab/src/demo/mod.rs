@@ -31,7 +31,7 @@ pub fn run(paths: &Paths, iterations: u32) -> Result<()> {
         programs.display(),
         inputs.display()
     );
-    let guest = Guest { icount: true, ..Guest::new(&kernel.image, &results.join("guest.log")) };
+    let guest = Guest { icount: true, ..Guest::new(paths, &kernel.image, &results.join("guest.log")) };
     let lines = measure_in(&guest, &script)?;
     fs::write(results.join("figures.jsonl"), lines.join("\n") + "\n")?;
     let figures = Figures::parse(&lines)?;

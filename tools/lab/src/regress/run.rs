@@ -98,7 +98,7 @@ pub fn side(paths: &Paths, built: Option<&Built>, side: Side, suites: &[&Suite],
         let together = &jobs[done..jobs.len().min(done + TOGETHER)];
         boots += 1;
         let log = paths.logs()?.join(format!("regress-{}-{round}-{boots}.log", side.name()));
-        let guest = machine(&kernel.image, &log, kvm, together);
+        let guest = machine(paths, &kernel.image, &log, kvm, together);
         let found =
             boot(paths, &guest, &built.programs, together, |begun, line| step.set((done + begun) as u64, line))?;
         done += found.len();
@@ -125,14 +125,14 @@ fn name(command: &str) -> String {
     command[from..].trim_start_matches("sh $TOOLS/regress/").to_owned()
 }
 
-fn machine(image: &Path, log: &Path, kvm: bool, jobs: &[Job]) -> Guest {
+fn machine(paths: &Paths, image: &Path, log: &Path, kvm: bool, jobs: &[Job]) -> Guest {
     let limit = BOOT + jobs.iter().map(|job| job.limit).sum::<u64>();
     Guest {
         kvm,
         nodes: 2,
         append: vec!["printk.devkmsg=on".into()],
         limit: Some(Duration::from_secs(limit)),
-        ..Guest::new(image, log)
+        ..Guest::new(paths, image, log)
     }
 }
 

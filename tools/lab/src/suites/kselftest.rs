@@ -6,6 +6,7 @@ use crate::kernel::Kernel;
 use crate::outcome::{Case, Outcome};
 use crate::{Selection, complaints, kernel, kvm, lock, tap};
 use anyhow::{Context, Result, bail};
+use common::arch::Arch;
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
 use std::fs;
@@ -20,16 +21,37 @@ const END: &str = "@@ end ";
 /// Builds them all, and runs those that were named, or all.
 pub fn run(paths: &Paths, wanted: &Selection) -> Result<Vec<Case>> {
     let kernel = kernel::ensure(paths, wanted.config)?;
+    let mut programs = build_ours(paths, &kernel, wanted.config)?;
+    if paths.arch == Arch::Arm64 {
+        programs.extend(build_tagged(paths, &kernel)?);
+    }
+    run_programs(paths, wanted, &kernel, &choose(programs, &wanted.names)?, true)
+}
+
+/// The same on a machine without memory tags, and without the programs that test nothing else.
+pub fn run_untagged(paths: &Paths, wanted: &Selection) -> Result<Vec<Case>> {
+    let kernel = kernel::ensure(paths, wanted.config)?;
     let programs = choose(build_ours(paths, &kernel, wanted.config)?, &wanted.names)?;
+    run_programs(paths, wanted, &kernel, &programs, false)
+}
+
+fn run_programs(
+    paths: &Paths,
+    wanted: &Selection,
+    kernel: &Kernel,
+    programs: &[PathBuf],
+    mte: bool,
+) -> Result<Vec<Case>> {
     let kvm = kvm::usable(paths, &kernel.image)?;
-    let mut left: &[PathBuf] = &programs;
+    let mut left = programs;
     let mut cases = Vec::new();
     let mut turn = 0;
     // A program that takes the guest down fails; those after it get a new guest.
     while !left.is_empty() {
         turn += 1;
-        let log = paths.logs()?.join(format!("kselftest-{turn}.log"));
-        let guest = machine(paths, &kernel, kvm, &log, Duration::from_secs(wanted.limit))?;
+        let name = if mte { "kselftest" } else { "kselftest-untagged" };
+        let log = paths.logs()?.join(paths.arch.named(&format!("{name}-{turn}.log")));
+        let guest = Guest { mte, ..machine(paths, kernel, kvm, &log, Duration::from_secs(wanted.limit))? };
         let (seen, found) = boot(paths, &guest, left)?;
         cases.extend(found);
         left = &left[seen.min(left.len())..];
@@ -43,7 +65,7 @@ fn machine(paths: &Paths, kernel: &Kernel, kvm: bool, log: &Path, limit: Duratio
         nodes: 2,
         limit: Some(limit),
         writable: vec![make_folder(paths.state.join("guest"))?],
-        ..Guest::new(&kernel.image, log)
+        ..Guest::new(paths, &kernel.image, log)
     })
 }
 
@@ -122,22 +144,48 @@ fn program(name: &str, lines: &[String], code: Option<i32>, status: i32) -> Vec<
 fn build_ours(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<PathBuf>> {
     let makefile = kernel.tree.join("tools/testing/selftests/mm/Makefile");
     let names = names(&fs::read_to_string(makefile).context("the tree has no mm selftests")?);
-    build(paths, kernel, config, &names, &make_folder(paths.builds().join("selftests"))?)
+    build(paths, kernel, config, &names, &make_folder(paths.builds().join(paths.arch.named("selftests")))?)
 }
 
 /// Builds programs of `selftests/mm` by name, against the headers of this kernel.
 pub fn build(paths: &Paths, kernel: &Kernel, config: Config, names: &[String], output: &Path) -> Result<Vec<PathBuf>> {
     let _lock = lock::hold(&paths.state)?;
     let folder = kernel.tree.join("tools/testing/selftests/mm");
-    let mut headers = kernel::make(&kernel.tree, &kernel.output, config);
+    let mut headers = kernel::make(&kernel.tree, &kernel.output, paths.arch, config);
     headers.arg("headers");
     kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))?;
     let programs: Vec<PathBuf> = names.iter().map(|name| output.join(name)).collect();
-    let mut make = Command::new("make");
-    make.arg("-C").arg(&folder).arg(format!("OUTPUT={}", output.display()));
-    make.arg(format!("KHDR_INCLUDES=-isystem {}/usr/include", kernel.output.display())).args(&programs);
+    let mut make = make(paths, kernel, &folder, output);
+    make.args(&programs);
     kernel::logged(make, "building the selftests", names.len() as u64, &paths.logs()?.join("selftests.log"))?;
     Ok(programs)
+}
+
+/// Builds those of the architecture's own suite for memory tags.
+fn build_tagged(paths: &Paths, kernel: &Kernel) -> Result<Vec<PathBuf>> {
+    let _lock = lock::hold(&paths.state)?;
+    let folder = kernel.tree.join("tools/testing/selftests/arm64");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder.join("mte"))? {
+        let name = PathBuf::from(entry?.file_name());
+        if name.to_string_lossy().starts_with("check_refpage") && name.extension().is_some_and(|end| end == "c") {
+            names.push(name.with_extension(""));
+        }
+    }
+    names.sort();
+    let output = make_folder(paths.builds().join(paths.arch.named("selftests-mte")))?;
+    let mut make = make(paths, kernel, &folder, &output);
+    make.args(["ARM64_SUBTARGETS=mte", "FORCE_TARGETS=1"]);
+    kernel::logged(make, "building the selftests of memory tags", 10, &paths.logs()?.join("selftests-mte.log"))?;
+    Ok(names.iter().map(|name| output.join("mte").join(name)).collect())
+}
+
+/// `make` for one of the kernel's folders of selftests.
+fn make(paths: &Paths, kernel: &Kernel, folder: &Path, output: &Path) -> Command {
+    let mut make = Command::new("make");
+    make.arg("-C").arg(folder).arg(format!("OUTPUT={}", output.display())).args(kernel::cross_build(paths.arch));
+    make.arg(format!("KHDR_INCLUDES=-isystem {}/usr/include", kernel.output.display()));
+    make
 }
 
 fn choose(mut programs: Vec<PathBuf>, only: &[String]) -> Result<Vec<PathBuf>> {

@@ -17,12 +17,12 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Boots the kernel with KUnit on and reads the results from the kernel's log.
 pub fn run(paths: &Paths, config: Config) -> Result<Vec<Case>> {
     let kernel = kernel::ensure(paths, config)?;
-    let log = paths.logs()?.join("kunit.log");
+    let log = paths.logs()?.join(paths.arch.named("kunit.log"));
     let guest = Guest {
         kvm: kvm::usable(paths, &kernel.image)?,
         append: vec!["kunit.enable=1".into()],
         limit: Some(LIMIT),
-        ..Guest::new(&kernel.image, &log)
+        ..Guest::new(paths, &kernel.image, &log)
     };
     let step = Step::begin("running KUnit in a guest", None);
     let status = guest.run("true", |_| {})?;
