@@ -25,6 +25,12 @@ use core::{
     ptr::NonNull, //
 };
 
+/// The number of pairs of words that one turn of the loop in [`NewFolio::fill`] stores.
+const PAIRS: usize = 8;
+
+// No words are left over.
+const _: () = assert!(PAGE_WORDS % (2 * PAIRS) == 0);
+
 /// A folio that nobody else can see yet: it is not mapped, nor in any cache or list.
 ///
 /// Whoever holds it fills it before it is mapped.
@@ -71,21 +77,28 @@ impl<'a> NewFolio<'a> {
     ///
     /// [`EINVAL`] if there is no such page.
     pub fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result {
+        // By value: what lies behind a reference would be loaded again after each store.
+        let [even, odd] = pair;
+
         self.page(index)?.with_page_mapped(|ptr| {
-            if pair[0] == pair[1] {
+            if even == odd {
                 // SAFETY: The page is mapped at `ptr`, and by the type invariants it is ours.
                 unsafe {
-                    bindings::memset64(ptr.cast(), pair[0], PAGE_WORDS);
+                    bindings::memset64(ptr.cast(), even, PAGE_WORDS);
                 }
             } else {
                 // SAFETY: As above; a mapped page is aligned for `u64`.
-                let pairs = unsafe {
+                let groups = unsafe {
                     core::slice::from_raw_parts_mut(
-                        ptr.cast::<MaybeUninit<[u64; 2]>>(),
-                        PAGE_WORDS / 2,
+                        ptr.cast::<[MaybeUninit<[u64; 2]>; PAIRS]>(),
+                        PAGE_WORDS / 2 / PAIRS,
                     )
                 };
-                pairs.fill(MaybeUninit::new(pair));
+                for group in groups {
+                    for slot in group {
+                        slot.write([even, odd]);
+                    }
+                }
             }
 
             // KMSAN sees neither string instructions nor the stores of Rust.
@@ -123,7 +136,12 @@ impl<'a> NewFolio<'a> {
         Ok(())
     }
 
-    fn page(&mut self, index: usize) -> Result<BorrowedPage<'_>> {
+    /// Returns page `index`.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if there is no such page.
+    pub fn page(&mut self, index: usize) -> Result<BorrowedPage<'_>> {
         if index >= self.nr_pages {
             return Err(EINVAL);
         }

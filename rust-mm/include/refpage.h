@@ -38,6 +38,12 @@
  * page. A reference page that is a clean page itself was captured before:
  * refpage_get_clean() finds as what.
  *
+ * Where an architecture keeps tags for memory, those of the reference page are
+ * captured with it if its mapping shows them, and are part of the content from
+ * then on: contents with other tags are not equal, and private pages have the
+ * tags too. What tags are is the architecture's business. It defines
+ * __HAVE_ARCH_REFPAGE_TAGS and the functions that are neutral without.
+ *
  * A store to a range without clean pages allocates the large folio that other
  * anonymous memory would get there. The captured page itself is always a base
  * page, so that a read fault maps one page, also where a huge one could be.
@@ -57,7 +63,8 @@
  *    KSM, UFFDIO_ZEROPAGE and the splitting of large folios look at
  *    vma_is_refpage(), and so does the read fault that would map the huge zero
  *    page; UFFDIO_MOVE and migration to device memory are refused.
- *    __vm_normal_page() reports any other special PTE as a bad page map.
+ *    __vm_normal_page() reports any other special PTE as a bad page map; with
+ *    CONFIG_DEBUG_VM it warns about the zero page.
  *
  * 2. vma->vm_refpage is set before the VMA is attached and does not change
  *    until vm_area_free(). dup_mmap() replaces it in the child's VMA before
@@ -167,9 +174,10 @@
  *
  * mm/refpage/ is Rust and knows nothing about page tables. It validates the
  * request (lookup.rs), captures the page (capture.rs), classifies and fills
- * (content.rs), counts references (object.rs), lists contents (set.rs) and
- * accounts (accounting.rs). refpage.rs has the functions that C calls; bindgen
- * reads their prototypes below, and the compiler checks that both sides agree.
+ * (content.rs), also with tags (tags.rs), counts references (object.rs), lists
+ * contents (set.rs) and accounts (accounting.rs). refpage.rs has the functions
+ * that C calls; bindgen reads their prototypes below, and the compiler checks
+ * that both sides agree.
  *
  * What is of use elsewhere is in rust/kernel/mm/: a page of user memory (gup.rs),
  * a page that does not change any more (immutable.rs), a new folio (folio.rs) and
@@ -184,6 +192,7 @@
  *        mapping or rmap. Its content never changes. Page tables map it with
  *        special PTEs that hold no reference; GUP takes ordinary ones, so the
  *        page may outlive this structure.
+ * @tags: What the architecture says of the tags of @page, 0 if there are none.
  *
  * There is one &struct refpage for each distinct content in an mm_struct. This
  * is the part that C looks at, the rest belongs to mm/refpage/.
@@ -191,6 +200,7 @@
 struct refpage {
 	refcount_t ref;
 	struct page *page;
+	u64 tags;
 };
 
 #ifdef CONFIG_REFPAGE
@@ -248,6 +258,74 @@ static inline void arch_refpage_prepare(struct page *page)
 }
 #endif
 
+#ifndef __HAVE_ARCH_REFPAGE_TAGS
+/**
+ * arch_refpage_capture_tags() - Take over the tags of a reference page.
+ * @page: The captured page, with its content, not yet mapped by anyone.
+ * @source: The page that it was copied from.
+ * @addr: The address of @source in the current mm, which may have tag bits.
+ *
+ * If the mapping of @source does not show tags, @page has none that anyone
+ * could see.
+ *
+ * Context: Process context, no mmap_lock held. May sleep.
+ *
+ * Return: 0 if @page has no tags, else a number that is the same for the same
+ * tags, and hardly ever for others.
+ */
+static inline u64 arch_refpage_capture_tags(struct page *page,
+					    struct page *source,
+					    unsigned long addr)
+{
+	return 0;
+}
+
+/**
+ * arch_refpage_same_tags() - Have two captured pages the same tags?
+ * @a: A captured page.
+ * @b: Another one, for which arch_refpage_capture_tags() returned the same.
+ */
+static inline bool arch_refpage_same_tags(struct page *a, struct page *b)
+{
+	return true;
+}
+
+/**
+ * arch_refpage_fill_tags() - Give a new page the tags of the captured one.
+ * @page: A page that is not yet mapped.
+ * @captured: The captured page.
+ * @tags: What arch_refpage_capture_tags() returned for it, not 0.
+ * @even: The words that the content repeats.
+ * @odd: As above.
+ *
+ * Return: True if @page was filled with the content on the way, false if the
+ * caller has to do it.
+ */
+static inline bool arch_refpage_fill_tags(struct page *page,
+					  struct page *captured, u64 tags,
+					  u64 even, u64 odd)
+{
+	return false;
+}
+
+/**
+ * arch_refpage_identical() - Does a page read as the captured one, tags too?
+ * @page: A page that nobody writes to at the moment.
+ * @captured: The captured page.
+ */
+static inline bool arch_refpage_identical(struct page *page,
+					  struct page *captured)
+{
+	return pages_identical(page, captured);
+}
+
+/* Are the tags of what is mapped there part of what @vma shows? */
+static inline bool arch_vma_shows_tags(const struct vm_area_struct *vma)
+{
+	return true;
+}
+#endif /* __HAVE_ARCH_REFPAGE_TAGS */
+
 #else /* CONFIG_REFPAGE */
 
 static inline struct refpage *refpage_capture(struct mm_struct *mm,
@@ -283,6 +361,12 @@ static inline struct page *refpage_page(const struct refpage *refpage)
 	return NULL;
 }
 
+static inline bool arch_refpage_identical(struct page *page,
+					  struct page *captured)
+{
+	return false;
+}
+
 static inline void mm_init_refpage(struct mm_struct *mm)
 {
 }
@@ -304,7 +388,8 @@ static inline void refpage_exit(struct mm_struct *mm)
  */
 static inline bool vma_is_refpage(const struct vm_area_struct *vma)
 {
-	return vma_test_single_mask(vma, VMA_REFPAGE);
+	/* A test of one bit is one instruction. A mask is built in memory first. */
+	return IS_ENABLED(CONFIG_REFPAGE) && vma_test(vma, VMA_REFPAGE_BIT);
 }
 
 /**

@@ -23,10 +23,12 @@ use crate::{
         CountedPage, //
     },
     content::{
+        self,
         Content,
         Target, //
     },
     lookup::Request,
+    tags::Tags,
 };
 
 /// A captured page and what is known about its content.
@@ -35,6 +37,7 @@ use crate::{
 pub(crate) struct Captured {
     page: CountedPage,
     content: Content,
+    tags: Tags,
     hash: u64,
 }
 
@@ -48,46 +51,62 @@ impl Captured {
     ///
     /// Those of [`UserPage::get`] and [`ImmutablePage::copy_of`].
     pub(crate) fn new(request: Request) -> Result<Self> {
-        let page = UserPage::get(request.address())?;
+        let source = UserPage::get(request.address())?;
+        let page = ImmutablePage::copy_of(&source, accounting::page_flags())?;
 
-        Ok(Self::from_page(ImmutablePage::copy_of(
-            &page,
-            accounting::page_flags(),
-        )?))
+        Ok(Self::prepare(page, |page| {
+            Tags::capture(page, &source, request.address())
+        }))
+    }
+
+    /// Captures `page`, which nobody maps yet and which has no tags.
+    #[cfg(CONFIG_REFPAGE_KUNIT_TEST)]
+    pub(crate) fn from_page(page: ImmutablePage) -> Self {
+        Self::prepare(page, |_| Tags::NONE)
     }
 
     /// Classifies `page`, which nobody maps yet, and gets it ready to be mapped.
-    pub(crate) fn from_page(page: ImmutablePage) -> Self {
+    fn prepare(page: ImmutablePage, tags: impl FnOnce(&ImmutablePage) -> Tags) -> Self {
         // SAFETY: The page is valid and nobody maps it yet.
         unsafe { bindings::arch_refpage_prepare(page.as_ptr()) };
 
+        let tags = tags(&page);
         let content = page.with_words(|words| Content::classify(words));
         let hash = match content {
-            Content::Pattern(pair) => hash(&pair),
-            Content::Page => page.with_words(|words| hash(words)),
+            Content::Pattern(pair) => hash(&pair, tags),
+            Content::Page => page.with_words(|words| hash(words, tags)),
         };
 
         Self {
             page: CountedPage::new(page),
             content,
+            tags,
             hash,
         }
     }
 
-    /// Returns a number that is the same for equal contents.
+    /// Returns a number that is the same for equal contents with equal tags.
     #[inline]
     pub(crate) fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// Are the contents equal?
+    /// Returns what the architecture says of the tags.
+    #[inline]
+    pub(crate) fn tags(&self) -> Tags {
+        self.tags
+    }
+
+    /// Are the contents equal, with their tags?
     pub(crate) fn same(&self, other: &Self) -> bool {
-        match (self.content, other.content) {
+        let content = match (self.content, other.content) {
             (Content::Page, Content::Page) => self
                 .page
-                .with_words(|ours| other.page.with_words(|theirs| ours == theirs)),
+                .with_words(|ours| other.page.with_words(|theirs| content::equal(ours, theirs))),
             (ours, theirs) => ours == theirs,
-        }
+        };
+
+        content && self.tags.same(&self.page, other.tags, &other.page)
     }
 
     /// Has the memory of the page failed?
@@ -112,7 +131,7 @@ impl Captured {
     /// [`EHWPOISON`] if the hardware cannot read the captured page.
     pub(crate) fn fill(&self, folio: NewFolio<'_>, addr: usize, vma: &VmaRef) -> Result {
         // Not all machines survive another look at it.
-        if self.content == Content::Page && self.is_poisoned() {
+        if (self.content == Content::Page || self.tags.any()) && self.is_poisoned() {
             return Err(EHWPOISON);
         }
 
@@ -126,6 +145,7 @@ impl Captured {
             &mut MappedAt {
                 folio,
                 page: &self.page,
+                tags: self.tags,
                 start,
                 vma,
             },
@@ -138,6 +158,7 @@ impl Captured {
 struct MappedAt<'a> {
     folio: NewFolio<'a>,
     page: &'a ImmutablePage,
+    tags: Tags,
     start: usize,
     vma: &'a VmaRef,
 }
@@ -150,9 +171,13 @@ impl Target for MappedAt<'_> {
     }
 
     fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result {
+        if self.tags.fill(self.folio.page(index)?, self.page, pair) {
+            return Ok(());
+        }
         self.folio.fill(index, pair)
     }
 
+    // The architecture copies tags with the page.
     fn copy(&mut self, index: usize) -> Result {
         let addr = self.start + index * PAGE_SIZE;
 
@@ -160,10 +185,10 @@ impl Target for MappedAt<'_> {
     }
 }
 
-/// Hashes `words`, of which there are at most a page.
-fn hash(words: &[u64]) -> u64 {
+/// Hashes `words`, of which there are at most a page, and their tags.
+fn hash(words: &[u64], tags: Tags) -> u64 {
     const _: () = assert!(PAGE_WORDS * size_of::<u64>() == PAGE_SIZE);
 
     // SAFETY: The pointer is valid for the number of bytes that we pass.
-    unsafe { bindings::xxh64(words.as_ptr().cast(), size_of_val(words), 0) }
+    unsafe { bindings::xxh64(words.as_ptr().cast(), size_of_val(words), tags.into_raw()) }
 }

@@ -16,6 +16,9 @@ pub(crate) enum Content {
     Page,
 }
 
+/// The number of words that one turn of a loop compares. It is even, and divides pages.
+const GROUP: usize = 8;
+
 /// Memory of one or more pages that can be filled page by page.
 pub(crate) trait Target {
     /// Why a page could not be filled.
@@ -37,11 +40,7 @@ impl Content {
     /// All these periods divide 16 bytes, so one pass that looks for that period finds them all.
     pub(crate) fn classify(words: &[u64]) -> Self {
         match words {
-            &[even, odd, ref rest @ ..]
-                if words.iter().zip(rest).all(|(word, next)| word == next) =>
-            {
-                Self::Pattern([even, odd])
-            }
+            &[even, odd, ..] if repeats(words, [even, odd]) => Self::Pattern([even, odd]),
             _ => Self::Page,
         }
     }
@@ -62,4 +61,23 @@ impl Content {
         }
         Ok(())
     }
+}
+
+/// Do `words` repeat `pair` to their end?
+fn repeats(words: &[u64], pair: [u64; 2]) -> bool {
+    let repeats = |words: &[u64]| words.iter().zip(pair.iter().cycle()).all(|(a, b)| a == b);
+    let groups = words.chunks_exact(GROUP);
+
+    repeats(groups.remainder()) && groups.into_iter().all(repeats)
+}
+
+/// Are two pages equal?
+///
+/// This is for the kernel, where the function that `==` calls compares a word a turn.
+pub(crate) fn equal<const WORDS: usize>(ours: &[u64; WORDS], theirs: &[u64; WORDS]) -> bool {
+    const { assert!(WORDS % GROUP == 0) };
+
+    ours.chunks_exact(GROUP)
+        .zip(theirs.chunks_exact(GROUP))
+        .all(|(ours, theirs)| ours.iter().zip(theirs).all(|(our, their)| our == their))
 }

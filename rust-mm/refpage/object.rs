@@ -67,6 +67,7 @@ impl RefPage {
             // SAFETY: There are no requirements.
             ref_: unsafe { bindings::REFCOUNT_INIT(1) },
             page: captured.as_ptr(),
+            tags: captured.tags().into_raw(),
         };
 
         // INVARIANT: There is one reference, it is the one that we return, and the page is that of

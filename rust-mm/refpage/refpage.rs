@@ -3,9 +3,9 @@
 //! Reference pages: private memory that reads as a given page until it is written.
 //!
 //! This is the part that knows nothing about page tables: what a request asks for ([`lookup`]),
-//! the page that is captured for it ([`capture`]) and its [`content`], the object that VMAs hold
-//! references on ([`object`]), the sharing of equal contents ([`set`]), and who pays for it all
-//! ([`accounting`]). Below are the functions that C calls.
+//! the page that is captured for it ([`capture`]), its [`content`] and its [`tags`], the object
+//! that VMAs hold references on ([`object`]), the sharing of equal contents ([`set`]), and who
+//! pays for it all ([`accounting`]). Below are the functions that C calls.
 //!
 //! C header: [`include/linux/refpage.h`](srctree/include/linux/refpage.h)
 
@@ -24,10 +24,7 @@ use kernel::{
         MmWithUser, //
     },
     prelude::*,
-    sync::{
-        aref::ARef,
-        Arc, //
-    },
+    sync::aref::ARef,
 };
 
 mod accounting;
@@ -36,6 +33,7 @@ mod content;
 mod lookup;
 mod object;
 mod set;
+mod tags;
 #[cfg(CONFIG_REFPAGE_KUNIT_TEST)]
 mod tests;
 
@@ -74,9 +72,7 @@ pub unsafe extern "C" fn refpage_capture(
         if let Some(clean) = RefPage::of_clean_page(request.address()) {
             return Ok(clean);
         }
-        let captured = Arc::new(Captured::new(request)?, accounting::flags())?;
-
-        RefPageSet::of(mm)?.share(captured)
+        RefPageSet::of(mm)?.share(Captured::new(request)?)
     }))
 }
 

@@ -143,8 +143,14 @@ impl RefPageSet {
     /// # Errors
     ///
     /// [`ENOMEM`].
-    pub(crate) fn share(self: &Arc<Self>, captured: Arc<Captured>) -> Result<ARef<RefPage>> {
-        self.find_or_list(captured, |ours, theirs| ours.same(theirs))
+    pub(crate) fn share(self: &Arc<Self>, captured: Captured) -> Result<ARef<RefPage>> {
+        match self.find(captured.hash()) {
+            Some(found) if found.captured().same(&captured) => Ok(found),
+            _ => {
+                let captured = Arc::new(captured, accounting::flags())?;
+                self.list_new(captured, |ours, theirs| ours.same(theirs))
+            }
+        }
     }
 
     /// Returns the reference page of this address space that has the very page of `captured`.
@@ -156,21 +162,19 @@ impl RefPageSet {
     ///
     /// [`ENOMEM`].
     pub(crate) fn inherit(self: &Arc<Self>, captured: Arc<Captured>) -> Result<ARef<RefPage>> {
-        self.find_or_list(captured, Arc::ptr_eq)
+        match self.find(captured.hash()) {
+            Some(found) if Arc::ptr_eq(found.captured(), &captured) => Ok(found),
+            _ => self.list_new(captured, Arc::ptr_eq),
+        }
     }
 
-    fn find_or_list(
+    /// Makes a reference page for `captured` and lists it, unless somebody was faster.
+    fn list_new(
         self: &Arc<Self>,
         captured: Arc<Captured>,
         same: impl Fn(&Arc<Captured>, &Arc<Captured>) -> bool,
     ) -> Result<ARef<RefPage>> {
         let hash = captured.hash();
-
-        if let Some(found) = self.find(hash) {
-            if same(found.captured(), &captured) {
-                return Ok(found);
-            }
-        }
 
         // What is listed may become the pointer that frees the object, so it must be the original.
         let raw = ARef::into_raw(RefPage::new(captured, self.clone())?);

@@ -38,10 +38,10 @@ mod suite {
     const REFPAGE: usize = bindings::MAP_REFPAGE as usize;
     const NO_FD: usize = usize::MAX;
 
-    fn captured(init: impl FnOnce(&mut [u64; PAGE_WORDS])) -> Result<Arc<Captured>> {
+    fn captured(init: impl FnOnce(&mut [u64; PAGE_WORDS])) -> Result<Captured> {
         let page = ImmutablePage::new(accounting::page_flags(), init)?;
 
-        Ok(Arc::new(Captured::from_page(page), GFP_KERNEL)?)
+        Ok(Captured::from_page(page))
     }
 
     fn counting(words: &mut [u64; PAGE_WORDS]) {
@@ -101,7 +101,8 @@ mod suite {
     fn fork_keeps_equal_pages_apart() -> Result {
         let child = RefPageSet::new()?;
         // PTEs that fork copied map these, so each must get a reference page with its own.
-        let (one, two) = (captured(counting)?, captured(counting)?);
+        let one = Arc::new(captured(counting)?, GFP_KERNEL)?;
+        let two = Arc::new(captured(counting)?, GFP_KERNEL)?;
         let first = child.inherit(one.clone())?;
         let second = child.inherit(two.clone())?;
 
@@ -113,9 +114,11 @@ mod suite {
     #[test]
     fn last_reference_unlists() -> Result {
         let set = RefPageSet::new()?;
-        let page = captured(counting)?;
+        let first = set.share(captured(counting)?)?;
+        // Keeps its page, so that no other can be at the same place.
+        let page = first.captured().clone();
 
-        drop(set.share(page.clone())?);
+        drop(first);
 
         // Had the set kept the dead one, this would be it, or a use after free.
         let fresh = set.share(captured(counting)?)?;

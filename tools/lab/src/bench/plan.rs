@@ -153,7 +153,15 @@ mod tests {
     use super::*;
 
     fn options() -> Options {
-        Options { quick: false, kernels: Vec::new(), only: Vec::new(), case: Vec::new(), boots: 2, init_on_alloc: false, seed: 1 }
+        Options {
+            quick: false,
+            kernels: Vec::new(),
+            only: Vec::new(),
+            case: Vec::new(),
+            boots: 2,
+            init_on_alloc: false,
+            seed: 1,
+        }
     }
 
     fn names(options: &Options) -> Vec<String> {

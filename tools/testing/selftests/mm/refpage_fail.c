@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
 #include <asm-generic/mman.h> /* Force the import of the tools version. */
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "refpage_sys.h"
@@ -235,6 +236,68 @@ TEST_F_TIMEOUT(refpage_fail, mmap_over, 120)
 		EXPECT_EQ(self->alive, refpage_vmstat("nr_refpage"));
 	}
 	EXPECT_FAILED_SOMETIMES(count);
+}
+
+/*
+ * In a control group, which counts every byte of the kernel's: with each
+ * allocation of mmap() failing a thousand times, and each time for a content of
+ * its own, not one slab object each may be left.
+ */
+#define GROUPS		"/sys/fs/cgroup"
+#define LEAK_ROUNDS	1000
+#define LEAK_BOUND	(LEAK_ROUNDS * 48)
+
+/* In the child, which has a fail-nth of its own. */
+static int fail_in_group(FIXTURE_DATA(refpage_fail) *self, const char *group)
+{
+	unsigned long *source = (unsigned long *)self->source;
+	char *at = self->area + self->size + self->page;
+	int failures = 0, count = 0;
+	char path[128];
+	bool ok;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	if (refpage_write_text(path, "0"))
+		return -1;
+	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (self->nth < 0)
+		return -1;
+	for (int i = 0; i < LEAK_ROUNDS; i++) {
+		munmap(at, self->page);
+		FOR_EACH_FAILURE(self, count, ok,
+				 refpage_mmap(at, self->page, PROT_READ,
+					      MAP_FIXED, source) != MAP_FAILED) {
+			failures += !ok;
+			source[3]++;
+			munmap(at, self->page);
+		}
+	}
+	return failures;
+}
+
+TEST_F_TIMEOUT(refpage_fail, mmap_leaves_nothing, 240)
+{
+	char group[64];
+	int status;
+	pid_t pid;
+
+	refpage_write_text(GROUPS "/cgroup.subtree_control", "+memory");
+	snprintf(group, sizeof(group), GROUPS "/refpage-fail-%d", getpid());
+	if (mkdir(group, 0755))
+		SKIP(return, "needs cgroup v2 at " GROUPS);
+	if (refpage_memcg_kernel(group, 1) < 0) {
+		rmdir(group);
+		SKIP(return, "needs the memory controller of cgroup v2");
+	}
+	pid = fork();
+	ASSERT_NE(-1, pid);
+	if (!pid)
+		_exit(fail_in_group(self, group) < LEAK_ROUNDS);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(self->alive, refpage_vmstat("nr_refpage"));
+	EXPECT_GT(LEAK_BOUND, refpage_memcg_kernel(group, LEAK_BOUND));
+	EXPECT_EQ(0, rmdir(group));
 }
 
 /* A fault whose page cannot be allocated is tried again, from the start. */

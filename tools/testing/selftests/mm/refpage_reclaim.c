@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
 #include <asm-generic/mman.h> /* Force the import of the tools version. */
-#include <glob.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -408,33 +407,6 @@ static bool captures_are_right(char *room, size_t page, int n)
 	return true;
 }
 
-/* What KASAN keeps in its quarantine stays charged, until the cache shrinks. */
-static void shrink_slab_caches(void)
-{
-	glob_t found;
-
-	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &found))
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		refpage_write_text(found.gl_pathv[i], "1");
-	globfree(&found);
-}
-
-/* Bytes; RCU gives some of them back late. */
-static long what_stays_charged(FIXTURE_DATA(refpage_memcg) *self, long bound)
-{
-	long kernel;
-
-	for (int tries = 0; tries < 50; tries++) {
-		shrink_slab_caches();
-		kernel = group_stat(self, "kernel");
-		if (kernel < bound)
-			break;
-		usleep(100 * 1000);
-	}
-	return kernel;
-}
-
 TEST_F_TIMEOUT(refpage_memcg, captures_are_charged, 180)
 {
 	long alive = refpage_vmstat("nr_refpage"), kernel;
@@ -476,9 +448,208 @@ TEST_F_TIMEOUT(refpage_memcg, captures_are_charged, 180)
 	EXPECT_EQ(0, refpage_keyed(group_file(self, "memory.events"),
 				   "oom_kill"));
 	EXPECT_EQ(alive, refpage_vmstat("nr_refpage"));
-	kernel = what_stays_charged(self, captured * self->page / 16);
+	kernel = refpage_memcg_kernel(self->dir, captured * self->page / 16);
 	EXPECT_GT(captured * self->page / 16, kernel);
 	close(to_parent[0]);
+}
+
+/*
+ * 10,000 different pages against memory.max, by processes that hold on to what
+ * they got and go on asking: each call succeeds or fails with ENOMEM, nobody is
+ * killed, and all is given back in the end.
+ */
+#define NR_TAKERS	10
+#define PAGES_EACH	1000	/* CONFIG_DEBUG_VM looks at each VMA each time */
+#define TAKERS_LIMIT	"32M"
+
+/* What a taker got; written where no page has to be allocated for it. */
+struct taken {
+	int pages;
+	int refused;
+	int other_error;
+	int wrong;
+};
+
+/*
+ * In the child, which is a member of the group only while it asks: anything else
+ * that it does may need memory, too.  The VMA of a mapping is charged like any
+ * other, and that may call the OOM killer, which must not find anybody.
+ */
+static void take(FIXTURE_DATA(refpage_memcg) *self, char *room, int taker,
+		 struct taken *taken)
+{
+	int leave = open(CGROUP_ROOT "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	unsigned long *source = (unsigned long *)refpage_source(SEED);
+	bool got[PAGES_EACH];
+	char want[self->page];
+	int i;
+
+	/* What is written below is no longer shared with the parent. */
+	memset(got, 0, sizeof(got));
+	memset(taken, 0, sizeof(*taken));
+	errno = 0;
+	if (leave < 0 || refpage_write_text("/proc/self/oom_score_adj", "-1000"))
+		_exit(1);
+	join_group(self);
+	for (i = 0; i < PAGES_EACH; i++) {
+		source[3] = taker * PAGES_EACH + i;
+		got[i] = refpage_mmap(room + i * self->page, self->page,
+				      PROT_READ | PROT_WRITE, MAP_FIXED,
+				      source) != MAP_FAILED;
+		taken->pages += got[i];
+		taken->refused += !got[i] && errno == ENOMEM;
+		taken->other_error += !got[i] && errno != ENOMEM;
+	}
+	if (write(leave, "0", 1) != 1)
+		_exit(2);
+	for (i = 0; i < PAGES_EACH; i++) {
+		source[3] = taker * PAGES_EACH + i;
+		memcpy(want, source, self->page);
+		taken->wrong += got[i] &&
+				memcmp(room + i * self->page, want, self->page);
+	}
+}
+
+/* A process that stops when it has what it wants, and ends when it may. */
+static pid_t start_taker(FIXTURE_DATA(refpage_memcg) *self, int taker,
+			 struct taken *taken)
+{
+	pid_t pid = fork();
+	char *room;
+	int i;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	room = refpage_carveout(PAGES_EACH * self->page);
+	/* Each page a VMA, and page tables for all of them, outside the group. */
+	for (i = 0; i < PAGES_EACH; i += 2)
+		mprotect(room + i * self->page, self->page, PROT_READ);
+	for (i = 0; i < PAGES_EACH; i += 2)
+		FORCE_READ(room[i * self->page]);
+	take(self, room, taker, taken);
+	raise(SIGSTOP);
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(refpage_memcg, ten_thousand_captures, 600)
+{
+	long alive = refpage_vmstat("nr_refpage"), oom, bound;
+	struct taken *taken, sum = {};
+	pid_t pids[NR_TAKERS];
+	int i, status;
+
+	taken = mmap(NULL, NR_TAKERS * sizeof(*taken), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, taken);
+	ASSERT_LE(0, alive);
+	ASSERT_EQ(0, refpage_write_text(group_file(self, "memory.max"),
+					TAKERS_LIMIT));
+	for (i = 0; i < NR_TAKERS; i++) {
+		pids[i] = start_taker(self, i, &taken[i]);
+		ASSERT_LT(0, pids[i]);
+		ASSERT_EQ(pids[i], waitpid(pids[i], &status, WUNTRACED));
+		EXPECT_TRUE(WIFSTOPPED(status));
+		sum.pages += taken[i].pages;
+		sum.refused += taken[i].refused;
+		sum.other_error += taken[i].other_error;
+		sum.wrong += taken[i].wrong;
+	}
+
+	oom = refpage_keyed(group_file(self, "memory.events"), "oom");
+	ksft_print_msg("%d pages, %d refused, OOM %ld times\n", sum.pages,
+		       sum.refused, oom);
+	EXPECT_EQ(0, sum.other_error);
+	EXPECT_EQ(0, sum.wrong);
+	EXPECT_EQ(NR_TAKERS * PAGES_EACH, sum.pages + sum.refused);
+	EXPECT_LT(NR_TAKERS * PAGES_EACH / 2, sum.pages);
+	EXPECT_LT(NR_TAKERS * PAGES_EACH / 10, sum.refused);
+	EXPECT_EQ(alive + sum.pages, refpage_vmstat("nr_refpage"));
+	/* Once or twice for a VMA, never for a captured page. */
+	EXPECT_GT(sum.refused / 16, oom);
+
+	for (i = 0; i < NR_TAKERS; i++) {
+		kill(pids[i], SIGCONT);
+		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(0, refpage_keyed(group_file(self, "memory.events"),
+				   "oom_kill"));
+	EXPECT_EQ(alive, refpage_vmstat("nr_refpage"));
+	bound = sum.pages * self->page / 256;
+	EXPECT_GT(bound, refpage_memcg_kernel(self->dir, bound));
+	munmap(taken, NR_TAKERS * sizeof(*taken));
+}
+
+/*
+ * Everything that makes and drops references on a captured page, over and over,
+ * with thousands of contents: not one slab object each may be left.
+ */
+#define LIFE_ROUNDS	400
+#define LIFE_CONTENTS	16
+#define LIFE_FORK_EVERY	16
+#define LIFE_BOUND	(LIFE_ROUNDS * LIFE_CONTENTS * 16)
+
+static bool live_a_round(char *room, size_t page, unsigned long *source,
+			 int round)
+{
+	const int prot = PROT_READ | PROT_WRITE;
+	bool ok = true;
+	char *at;
+
+	for (int i = 0; i < LIFE_CONTENTS; i++) {
+		at = room + 4 * i * page;
+		source[3] = round * LIFE_CONTENTS + i;
+		ok &= refpage_mmap(at, page, prot, MAP_FIXED, source) == at;
+		/* The same content: shared, and merged with its neighbour. */
+		ok &= refpage_mmap(at + page, 2 * page, prot, MAP_FIXED,
+				   source) == at + page;
+		FORCE_READ(at[0]);
+		at[page] = STORED;
+		ok &= !mprotect(at + page, page, PROT_READ);
+		ok &= !munmap(at + 2 * page, page);
+		ok &= mremap(at, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     at + 3 * page) == at + 3 * page;
+		/* Refused: not mapped, and not aligned. */
+		ok &= refpage_mmap(at, page, prot, MAP_FIXED, at) == MAP_FAILED;
+		ok &= refpage_mmap(at, page, prot, MAP_FIXED,
+				   (char *)source + 1) == MAP_FAILED;
+	}
+	madvise(room, 4 * page, MADV_WIPEONFORK);
+	if (round % LIFE_FORK_EVERY == 0) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			_exit(0);
+		ok &= pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+	}
+	return !munmap(room, 4 * LIFE_CONTENTS * page) && ok;
+}
+
+TEST_F_TIMEOUT(refpage_memcg, nothing_stays, 300)
+{
+	long alive = refpage_vmstat("nr_refpage");
+	int status;
+	pid_t pid;
+
+	ASSERT_LE(0, alive);
+	pid = fork();
+	ASSERT_NE(-1, pid);
+	if (!pid) {
+		unsigned long *source = (unsigned long *)refpage_source(SEED);
+		char *room = refpage_carveout(4 * LIFE_CONTENTS * self->page);
+
+		join_group(self);
+		for (int i = 0; i < LIFE_ROUNDS; i++)
+			ASSERT_TRUE(live_a_round(room, self->page, source, i));
+		EXPECT_EQ(alive, refpage_vmstat("nr_refpage"));
+		_exit(_metadata->exit_code);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(alive, refpage_vmstat("nr_refpage"));
+	EXPECT_GT(LIFE_BOUND, refpage_memcg_kernel(self->dir, LIFE_BOUND));
 }
 
 /*

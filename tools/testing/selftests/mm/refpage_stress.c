@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "hugepage_settings.h"
 #include "refpage_sys.h"
 #include "refpage_util.h"
 
@@ -644,13 +645,16 @@ TEST_F_TIMEOUT(refpage_stress, model, 600)
 }
 
 /*
- * Threads: loads, stores and MADV_DONTNEED while the mapping is replaced by one
- * of another reference page, or taken away for a moment.  Each word that is read
- * is of one of the two contents, or was stored by these threads.
+ * Threads: loads, stores and advice while the mapping is replaced by one of
+ * another reference page, taken away for a moment, or inherited by a child.
+ * Each word that is read is of one of the two contents, or was stored by these
+ * threads.
  */
 #define NR_WORKERS	4
 #define AREA_PAGES	32
-#define REMAPS		1500
+#define MAX_HUGE	(32UL << 20)
+#define FORK_EVERY	8
+#define THP_ENABLED	"/sys/kernel/mm/transparent_hugepage/enabled"
 #define SEED_A		0xb1
 #define SEED_B		0xb2
 #define SEED_STORED	0xb3
@@ -660,6 +664,8 @@ static struct race {
 	unsigned long *words[3];	/* one page of each content */
 	unsigned long *area;
 	size_t page;
+	size_t size;
+	bool huge;
 	bool stop;
 	int wrong;
 	unsigned long loads;
@@ -681,26 +687,49 @@ static bool is_known(unsigned long word, size_t in_page)
 	return false;
 }
 
-/* One access at random; false for a word that nobody can have put there. */
+static bool all_known(void)
+{
+	size_t per_page = race.page / sizeof(long);
+
+	for (size_t i = 0; i < race.size / sizeof(long); i++)
+		if (!is_known(race.area[i], i % per_page))
+			return false;
+	return true;
+}
+
+/* All of the area: dropped, or collapsed to a huge page now and then. */
+static void race_advise(struct world *w)
+{
+	madvise(race.area, race.size,
+		one_in(w, 8) ? MADV_COLLAPSE : MADV_DONTNEED);
+}
+
+/*
+ * One access at random; false for a word that nobody can have put there.  A huge
+ * page comes from a store where nothing is, so those are the most then.
+ */
 static bool race_access(struct world *w)
 {
 	size_t per_page = race.page / sizeof(long);
-	size_t i = below(w, AREA_PAGES * per_page);
+	size_t i = below(w, race.size / sizeof(long));
 	volatile unsigned long *at = race.area + i;
+	unsigned int op = below(w, 32);
 
-	switch (below(w, 8)) {
-	case 0:
-	case 1:
+	if (op < (race.huge ? 24 : 8)) {
 		*at = race.words[2][i % per_page];
 		return true;
-	case 2:
+	}
+	if (op < (race.huge ? 25 : 12)) {
 		madvise((char *)race.area + i / per_page * race.page,
 			race.page, MADV_DONTNEED);
 		return true;
-	default:
-		__atomic_fetch_add(&race.loads, 1, __ATOMIC_RELAXED);
-		return is_known(*at, i % per_page);
 	}
+	if (op < 26 && race.huge) {
+		race_advise(w);
+		return true;
+	}
+	__atomic_fetch_add(&race.loads, 1, __ATOMIC_RELAXED);
+	return is_known(*at, i % per_page);
 }
 
 static void *race_worker(void *arg)
@@ -720,25 +749,108 @@ static void *race_worker(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(refpage_stress, threads, 300)
+/* Nobody changes the mapping of a child: all of it is there to be looked at. */
+static int race_child(void)
+{
+	signal(SIGSEGV, SIG_DFL);
+	if (!all_known())
+		return 1;
+	for (size_t at = 0; at < race.size; at += race.page)
+		memcpy((char *)race.area + at, race.words[2], race.page / 2);
+	return all_known() ? 0 : 2;
+}
+
+/* The exit status of a child that inherits the mapping, -1 if there is none. */
+static int race_fork(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(race_child());
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+static bool race_map(int content)
+{
+	if (refpage_mmap(race.area, race.size, PROT_READ | PROT_WRITE,
+			 MAP_FIXED, race.words[content]) != race.area)
+		return false;
+	return !race.huge || !madvise(race.area, race.size, MADV_HUGEPAGE);
+}
+
+FIXTURE(refpage_threads)
+{
+	struct refpage_setting thp;
+	char *room;
+	long alive;
+	int kmsg;
+};
+
+FIXTURE_VARIANT(refpage_threads)
+{
+	bool huge;
+	int remaps;
+};
+
+FIXTURE_VARIANT_ADD(refpage_threads, base_pages)
+{
+	.remaps = 1500,
+};
+
+FIXTURE_VARIANT_ADD(refpage_threads, huge_pages)
+{
+	.huge = true,
+	.remaps = 400,
+};
+
+FIXTURE_SETUP(refpage_threads)
+{
+	static const unsigned int seeds[] = { SEED_A, SEED_B, SEED_STORED };
+	uintptr_t at;
+	int i;
+
+	self->kmsg = refpage_kmsg_open();
+	self->thp.path[0] = '\0';
+	race.page = psize();
+	race.huge = variant->huge;
+	race.size = AREA_PAGES * race.page;
+	if (race.huge) {
+		race.size = thp_available() ? read_pmd_pagesize() : 0;
+		if (!race.size || race.size > MAX_HUGE)
+			SKIP(return, "huge pages of %zu bytes", race.size);
+		if (refpage_set(&self->thp, THP_ENABLED, "madvise"))
+			SKIP(return, "needs root, to turn huge pages on");
+	}
+	self->alive = refpage_vmstat("nr_refpage");
+	ASSERT_LE(0, self->alive);
+	self->room = refpage_carveout(2 * race.size);
+	at = (uintptr_t)self->room + race.size - 1;
+	race.area = (unsigned long *)(at - at % race.size);
+	for (i = 0; i < ARRAY_SIZE(seeds); i++)
+		race.words[i] = (unsigned long *)refpage_source(seeds[i]);
+	ASSERT_TRUE(race_map(0));
+}
+
+FIXTURE_TEARDOWN(refpage_threads)
+{
+	munmap(self->room, 2 * race.size);
+	refpage_restore(&self->thp);
+	EXPECT_FALSE(refpage_kmsg_complaint(self->kmsg));
+	close(self->kmsg);
+}
+
+TEST_F_TIMEOUT(refpage_threads, remap, 300)
 {
 	const struct sigaction action = {
 		.sa_handler = on_fault,
 		.sa_flags = SA_NODEFER,
 	};
-	static const unsigned int seeds[] = { SEED_A, SEED_B, SEED_STORED };
-	size_t size = AREA_PAGES * psize();
-	long alive = refpage_vmstat("nr_refpage");
 	pthread_t workers[NR_WORKERS];
-	int i;
+	int i, huge = 0;
 
-	ASSERT_LE(0, alive);
-	race.page = psize();
-	for (i = 0; i < ARRAY_SIZE(seeds); i++)
-		race.words[i] = (unsigned long *)refpage_source(seeds[i]);
-	race.area = refpage_mmap(NULL, size, PROT_READ | PROT_WRITE, 0,
-				 race.words[0]);
-	ASSERT_NE(MAP_FAILED, race.area);
 	ASSERT_EQ(0, sigaction(SIGSEGV, &action, NULL));
 	ASSERT_EQ(0, pthread_barrier_init(&race.start, NULL, NR_WORKERS + 1));
 	for (i = 0; i < NR_WORKERS; i++) {
@@ -747,13 +859,16 @@ TEST_F_TIMEOUT(refpage_stress, threads, 300)
 	}
 
 	pthread_barrier_wait(&race.start);
-	for (i = 0; i < REMAPS; i++) {
+	for (i = 0; i < variant->remaps; i++) {
 		if (i % 5 == 4) {
-			ASSERT_EQ(0, munmap(race.area, size));
+			ASSERT_EQ(0, munmap(race.area, race.size));
 		}
-		ASSERT_EQ(race.area, refpage_mmap(race.area, size, PROT_READ |
-						  PROT_WRITE, MAP_FIXED,
-						  race.words[i % 2]));
+		ASSERT_TRUE(race_map(i % 2));
+		if (i % FORK_EVERY == 0) {
+			EXPECT_EQ(0, race_fork());
+			huge += refpage_smaps_kb(race.area, race.size,
+						 "AnonHugePages:") > 0;
+		}
 	}
 	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < NR_WORKERS; i++)
@@ -761,10 +876,13 @@ TEST_F_TIMEOUT(refpage_stress, threads, 300)
 
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.loads);
-	ksft_print_msg("%lu loads, %lu accesses to no mapping\n", race.loads,
-		       race.faults);
-	munmap(race.area, size);
-	EXPECT_EQ(alive, refpage_vmstat("nr_refpage"));
+	if (variant->huge) {
+		EXPECT_LT(0, huge);
+	}
+	ksft_print_msg("%lu loads, %lu accesses to no mapping, huge %d times\n",
+		       race.loads, race.faults, huge);
+	munmap(race.area, race.size);
+	EXPECT_EQ(self->alive, refpage_vmstat("nr_refpage"));
 }
 
 int main(int argc, char **argv)

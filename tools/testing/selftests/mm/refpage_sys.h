@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,6 +70,38 @@ static inline long refpage_vmstat(const char *name)
 
 	refpage_read_text("/proc/sys/vm/stat_refresh", none, sizeof(none));
 	return refpage_keyed("/proc/vmstat", name);
+}
+
+/* What KASAN keeps in its quarantine stays charged, until the cache shrinks. */
+static inline void refpage_shrink_slab_caches(void)
+{
+	glob_t found;
+
+	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		refpage_write_text(found.gl_pathv[i], "1");
+	globfree(&found);
+}
+
+/*
+ * Bytes of kernel memory that a control group is charged for, -1 if it does not
+ * tell.  RCU gives some of them back late: waits for less than @bound.
+ */
+static inline long refpage_memcg_kernel(const char *dir, long bound)
+{
+	char path[PATH_MAX];
+	long kernel;
+
+	snprintf(path, sizeof(path), "%s/memory.stat", dir);
+	for (int tries = 0; tries < 50; tries++) {
+		refpage_shrink_slab_caches();
+		kernel = refpage_keyed(path, "kernel");
+		if (kernel < bound)
+			break;
+		usleep(100 * 1000);
+	}
+	return kernel;
 }
 
 /* A file of /sys or /proc and what it held. */
