@@ -85,7 +85,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Only of a page that memory was stored for, since a captured page cannot move. The kernel may find it busy.
+    /// Only of a page that memory was stored for, since a captured page cannot move. The kernel may find it busy, or, when it
+    /// looks again, in other use.
     pub(super) fn soft_offline(&mut self, page: usize) -> Outcome {
         let own = self.model.page(page).is_some_and(|page| page.stored == Stored::Yes && page.readable());
         if !own {
@@ -93,7 +94,9 @@ impl World<'_> {
         }
         let got = self.arena.advise(Span { first: page, count: 1 }, MADV_SOFT_OFFLINE);
         match got {
-            Ok(()) | Err(Errno::EBUSY | Errno::EIO | Errno::EAGAIN | Errno::ENOMEM) => Ok(Effect::Done),
+            Ok(()) | Err(Errno::EBUSY | Errno::EIO | Errno::EAGAIN | Errno::ENOMEM | Errno::ENOTRECOVERABLE) => {
+                Ok(Effect::Done)
+            }
             Err(error) => Err(Failure::new(Kind::Answer, format!("soft offlining gave {error:?}"))),
         }
     }
