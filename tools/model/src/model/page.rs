@@ -3,7 +3,7 @@
 //! What the model knows of one mapped page.
 
 use crate::content::Page;
-use crate::ops::{Lock, PAGE, Prot};
+use crate::ops::{Lock, Prot};
 use std::iter;
 use std::rc::Rc;
 
@@ -182,6 +182,7 @@ impl Mapped {
 mod tests {
     use super::*;
     use crate::content;
+    use crate::ops::PAGE;
 
     fn page() -> Mapped {
         Mapped::new(true, content::repeated(1, PAGE), Prot::Write)
