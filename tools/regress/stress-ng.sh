@@ -2,7 +2,7 @@
 # The stressors of memory management, one after the other, each for a number of operations: as TAP. The time is a bound
 # for those whose operations are large; what one needs and this machine lacks is a skip.
 OPS=${OPS:-100}
-SECONDS_EACH=${SECONDS_EACH:-8}
+SECONDS_EACH=${SECONDS_EACH:-4}
 
 stressors=$(stress-ng --class 'vm?' | sed 's/.*: //')
 [ -n "$stressors" ] || exit 1
