@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::available_parallelism;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const ROUGHLY: u64 = 1800;
 
@@ -85,6 +86,10 @@ pub fn make(tree: &Path, output: &Path, arch: Arch, config: Config) -> Command {
     // many times with other headers, where that pass shows that nothing has changed.
     if !config.is_small() {
         command.env("CCACHE_DEPEND", "1");
+        // Without that pass it does not notice that one file includes the compressed kernel, and takes what it has kept for
+        // another kernel of the same length. A flag that is never the same twice keeps that file out of its reach.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        command.arg(format!("AFLAGS_piggy.o=-DBUILD={}", now.as_nanos()));
     }
     // Other trees of the same sources, as those of `make mutate` and `make bisect`, find what was compiled here.
     command.env("CCACHE_BASEDIR", tree.parent().unwrap_or(tree));
