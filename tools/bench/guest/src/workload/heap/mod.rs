@@ -39,11 +39,10 @@ pub fn run(bench: &mut Bench) -> Result<()> {
 
 fn rows(bench: &mut Bench, preload: &Preload, program: &Program) -> Result<()> {
     // What is read from the disk would cost whoever comes first.
+    program.read_files()?;
     let mut product = None;
     if program.rehearsed {
         product = Some(once(preload, program, Way::Plain)?.product);
-    } else {
-        program.read_files()?;
     }
     for &way in program.ways {
         let content = if way == Way::Plain { Content::None } else { Content::Byte };

@@ -4,8 +4,10 @@ use super::{FEW, WAYS};
 use anyhow::{Context, Result, bail, ensure};
 use record::Way;
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
+use std::process::Command;
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -42,10 +44,15 @@ impl Program {
         if self.size > 0 { format!("{} ({})", self.name, self.size) } else { self.name.to_owned() }
     }
 
-    /// Reads the files that the command names, so that they are in memory when it runs.
+    /// Reads the program, its libraries and the files that its command names. How much of a file is in memory decides how
+    /// much of it a page fault maps, and that must not depend on who runs first.
     pub fn read_files(&self) -> Result<()> {
-        for path in self.words.iter().map(Path::new).filter(|path| path.is_file()) {
-            fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let listed = Command::new("ldd").arg(&self.words[0]).output().context("ldd cannot be started")?;
+        let listed = String::from_utf8(listed.stdout)?;
+        let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
+        for path in self.words.iter().map(String::as_str).chain(libraries).filter(|path| Path::new(path).is_file()) {
+            let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut io::sink()));
+            copied.with_context(|| format!("{path} cannot be read"))?;
         }
         Ok(())
     }
@@ -74,7 +81,8 @@ pub fn all(programs: &Path, inputs: &Path, source: &Path, quick: bool) -> Vec<Pr
 fn pages(name: &'static str, document: &str, pages: usize, programs: &Path, inputs: &Path) -> Program {
     let words = vec![
         word(&programs.join("pdfbench")),
-        format!("--library={}", inputs.join("libpdfium.so").display()),
+        "--library".into(),
+        word(&inputs.join("libpdfium.so")),
         format!("--pages={pages}"),
         word(&inputs.join(document)),
     ];
