@@ -775,10 +775,8 @@ static int race_fork(void)
 
 static bool race_map(int content)
 {
-	if (refpage_mmap(race.area, race.size, PROT_READ | PROT_WRITE,
-			 MAP_FIXED, race.words[content]) != race.area)
-		return false;
-	return !race.huge || !madvise(race.area, race.size, MADV_HUGEPAGE);
+	return refpage_mmap(race.area, race.size, PROT_READ | PROT_WRITE,
+			    MAP_FIXED, race.words[content]) == race.area;
 }
 
 FIXTURE(refpage_threads)
@@ -821,7 +819,7 @@ FIXTURE_SETUP(refpage_threads)
 		race.size = thp_available() ? read_pmd_pagesize() : 0;
 		if (!race.size || race.size > MAX_HUGE)
 			SKIP(return, "huge pages of %zu bytes", race.size);
-		if (refpage_set(&self->thp, THP_ENABLED, "madvise"))
+		if (refpage_set(&self->thp, THP_ENABLED, "always"))
 			SKIP(return, "needs root, to turn huge pages on");
 	}
 	self->alive = refpage_vmstat("nr_refpage");
@@ -848,8 +846,9 @@ TEST_F_TIMEOUT(refpage_threads, remap, 300)
 		.sa_handler = on_fault,
 		.sa_flags = SA_NODEFER,
 	};
+	long huge = refpage_vmstat("thp_fault_alloc");
 	pthread_t workers[NR_WORKERS];
-	int i, huge = 0;
+	int i;
 
 	ASSERT_EQ(0, sigaction(SIGSEGV, &action, NULL));
 	ASSERT_EQ(0, pthread_barrier_init(&race.start, NULL, NR_WORKERS + 1));
@@ -866,8 +865,6 @@ TEST_F_TIMEOUT(refpage_threads, remap, 300)
 		ASSERT_TRUE(race_map(i % 2));
 		if (i % FORK_EVERY == 0) {
 			EXPECT_EQ(0, race_fork());
-			huge += refpage_smaps_kb(race.area, race.size,
-						 "AnonHugePages:") > 0;
 		}
 	}
 	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
@@ -876,10 +873,11 @@ TEST_F_TIMEOUT(refpage_threads, remap, 300)
 
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.loads);
+	huge = refpage_vmstat("thp_fault_alloc") - huge;
 	if (variant->huge) {
 		EXPECT_LT(0, huge);
 	}
-	ksft_print_msg("%lu loads, %lu accesses to no mapping, huge %d times\n",
+	ksft_print_msg("%lu loads, %lu accesses to no mapping, %ld huge faults\n",
 		       race.loads, race.faults, huge);
 	munmap(race.area, race.size);
 	EXPECT_EQ(self->alive, refpage_vmstat("nr_refpage"));
