@@ -143,7 +143,9 @@ fn program(name: &str, lines: &[String], code: Option<i32>, status: i32) -> Vec<
 
 fn build_ours(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<PathBuf>> {
     let makefile = kernel.tree.join("tools/testing/selftests/mm/Makefile");
-    let names = names(&fs::read_to_string(makefile).context("the tree has no mm selftests")?);
+    let mut names = names(&fs::read_to_string(makefile).context("the tree has no mm selftests")?);
+    // The Makefile has it for machines that run programs of 32 bits, which it finds out itself.
+    names.retain(|name| name != "refpage_32" || paths.arch == Arch::X86_64);
     build(paths, kernel, config, &names, &make_folder(paths.builds().join(paths.arch.named("selftests")))?)
 }
 
@@ -151,13 +153,6 @@ fn build_ours(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<Path
 pub fn build(paths: &Paths, kernel: &Kernel, config: Config, names: &[String], output: &Path) -> Result<Vec<PathBuf>> {
     let _lock = lock::hold(&paths.state)?;
     let folder = kernel.tree.join("tools/testing/selftests/mm");
-<<<<<<< ours
-=======
-    let mut names = names(&fs::read_to_string(folder.join("Makefile")).context("the tree has no mm selftests")?);
-    // The Makefile has it for machines that run programs of 32 bits, which it finds out itself.
-    names.retain(|name| name != "refpage_32" || paths.arch == Arch::X86_64);
-    let output = make_folder(paths.builds().join(paths.arch.named("selftests")))?;
->>>>>>> theirs
     let mut headers = kernel::make(&kernel.tree, &kernel.output, paths.arch, config);
     headers.arg("headers");
     kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))?;
