@@ -362,22 +362,30 @@ static int check_split(enum content content, enum tags tags)
 	return ret;
 }
 
-/* Of tags that the program may not see nothing is captured. */
+/* Of tags that the mapping of the source does not show nothing is captured. */
 static int check_hidden_source(void)
 {
-	char *source = make_source(PAIRS, UNIFORM);
-	char *again, *ptr;
-	int ret;
+	int fd = memfd_create("check_refpage", 0), ret;
+	char *source, *plain, *again, *ptr;
 
-	if (mprotect(source, page_sz, RW))
-		ksft_exit_fail_perror("mprotect");
-	ptr = map_like(page_sz, RW | PROT_MTE, source);
+	/* One page, with tags in one of its mappings. */
+	if (fd < 0 || ftruncate(fd, page_sz))
+		ksft_exit_fail_perror("memfd_create");
+	source = mmap(NULL, page_sz, RW | PROT_MTE, MAP_SHARED, fd, 0);
+	plain = mmap(NULL, page_sz, RW, MAP_SHARED, fd, 0);
+	if (source == MAP_FAILED || plain == MAP_FAILED)
+		ksft_exit_fail_perror("mmap of a memfd");
+	close(fd);
+	for (ret = 0; ret < page_sz; ret++)
+		plain[ret] = content_at(PAIRS, ret);
+	set_tag(source, TAG, page_sz);
+
+	ptr = map_like(page_sz, RW | PROT_MTE, plain);
 	ret = reads_as(ptr, page_sz, PAIRS, UNTAGGED);
 	munmap(ptr, page_sz);
+	munmap(plain, page_sz);
 
 	/* The same if the source is a clean page, where nothing is copied. */
-	if (mprotect(source, page_sz, RW | PROT_MTE))
-		ksft_exit_fail_perror("mprotect");
 	ptr = map_like(page_sz, RW, source);
 	again = map_like(page_sz, RW | PROT_MTE, ptr);
 	ret |= reads_as(again, page_sz, PAIRS, UNTAGGED);
