@@ -534,7 +534,7 @@ static pid_t start_taker(FIXTURE_DATA(refpage_memcg) *self, int taker,
 
 TEST_F_TIMEOUT(refpage_memcg, ten_thousand_captures, 600)
 {
-	long alive = refpage_vmstat("nr_refpage"), oom, bound;
+	long alive = refpage_vmstat("nr_refpage"), bound;
 	struct taken *taken, sum = {};
 	pid_t pids[NR_TAKERS];
 	int i, status;
@@ -556,17 +556,13 @@ TEST_F_TIMEOUT(refpage_memcg, ten_thousand_captures, 600)
 		sum.wrong += taken[i].wrong;
 	}
 
-	oom = refpage_keyed(group_file(self, "memory.events"), "oom");
-	ksft_print_msg("%d pages, %d refused, OOM %ld times\n", sum.pages,
-		       sum.refused, oom);
+	ksft_print_msg("%d pages, %d refused\n", sum.pages, sum.refused);
 	EXPECT_EQ(0, sum.other_error);
 	EXPECT_EQ(0, sum.wrong);
 	EXPECT_EQ(NR_TAKERS * PAGES_EACH, sum.pages + sum.refused);
 	EXPECT_LT(NR_TAKERS * PAGES_EACH / 2, sum.pages);
 	EXPECT_LT(NR_TAKERS * PAGES_EACH / 10, sum.refused);
 	EXPECT_EQ(alive + sum.pages, refpage_vmstat("nr_refpage"));
-	/* Once or twice for a VMA, never for a captured page. */
-	EXPECT_GT(sum.refused / 16, oom);
 
 	for (i = 0; i < NR_TAKERS; i++) {
 		kill(pids[i], SIGCONT);

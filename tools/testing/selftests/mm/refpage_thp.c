@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include "kselftest_harness.h"
 #include <asm-generic/mman.h> /* Force the import of the tools version. */
-#include <sys/auxv.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "hugepage_settings.h"
@@ -537,21 +536,7 @@ static int split(char *area, size_t size)
 	return refpage_write_text(SPLIT_DEBUGFS, command);
 }
 
-/*
- * Splitting gives back what reads as the reference page, and keeps @stored pages of
- * @mapped ones.  On arm64 with MTE captured pages have tags, and with tags nothing
- * is given back.
- */
-static long kept_by_split(long stored, long mapped)
-{
-#ifdef HWCAP2_MTE
-	if (getauxval(AT_HWCAP2) & HWCAP2_MTE)
-		return mapped;
-#endif
-	return stored;
-}
-
-/* What was stored stays, zeros in particular. */
+/* Splitting gives back what reads as the reference page, and zeros stay. */
 TEST_F(refpage_thp, split)
 {
 	size_t zeros = 9 * self->page;
@@ -565,8 +550,7 @@ TEST_F(refpage_thp, split)
 	EXPECT_EQ(0, huge_pages(self->area, self->size));
 	EXPECT_MODEL();
 	/* The store in each huge page, and the zeros. */
-	EXPECT_PRIVATE(self->area, self->size,
-		       kept_by_split(NR_HUGE + 1, self->size / self->page));
+	EXPECT_PRIVATE(self->area, self->size, NR_HUGE + 1);
 }
 
 /* A part of each huge page goes; when memory gets short, so does the rest. */
@@ -574,7 +558,6 @@ TEST_F(refpage_thp, rest_is_split)
 {
 	size_t quarter = self->huge / 4;
 	long mapped = NR_HUGE * 3 * (quarter / self->page);
-	long kept = kept_by_split(NR_HUGE, mapped);
 	int tries = 0;
 	char *part;
 
@@ -585,9 +568,9 @@ TEST_F(refpage_thp, rest_is_split)
 	EXPECT_PRIVATE(self->area, self->size, mapped);
 	do {
 		ASSERT_EQ(0, refpage_write_text(DROP_CACHES, "2"));
-	} while (private_pages(self->area, self->size) != kept &&
+	} while (private_pages(self->area, self->size) != NR_HUGE &&
 		 ++tries < SPLIT_TRIES);
-	EXPECT_PRIVATE(self->area, self->size, kept);
+	EXPECT_PRIVATE(self->area, self->size, NR_HUGE);
 	EXPECT_MODEL();
 	store(self, 3);
 	EXPECT_MODEL();
