@@ -57,8 +57,12 @@ pub struct Guest {
 impl Guest {
     /// A guest of two processors and 4 GB.
     pub fn new(paths: &Paths, image: &Path, log: &Path) -> Self {
+        Self::of(paths.arch, image, log)
+    }
+
+    fn of(arch: Arch, image: &Path, log: &Path) -> Self {
         Self {
-            arch: paths.arch,
+            arch,
             mte: true,
             image: image.to_owned(),
             log: log.to_owned(),
@@ -186,21 +190,7 @@ mod tests {
     }
 
     fn guest() -> Guest {
-        Guest {
-            arch: Arch::X86_64,
-            mte: true,
-            image: "/k".into(),
-            log: "/log".into(),
-            kvm: false,
-            cpus: 2,
-            memory: "4G".into(),
-            nodes: 0,
-            append: Vec::new(),
-            icount: false,
-            writable: Vec::new(),
-            folder: "/".into(),
-            limit: None,
-        }
+        Guest::of(Arch::X86_64, Path::new("/k"), Path::new("/log"))
     }
 
     #[test]

@@ -87,8 +87,13 @@ impl Suite {
 
     /// The programs that its commands start from the folder of all programs.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
-        self.run.iter().flat_map(|command| command.split_whitespace()).filter_map(|word| word.strip_prefix("./"))
+        self.run.iter().flat_map(|command| programs(command))
     }
+}
+
+/// The programs that a command starts from the folder of all programs.
+pub fn programs(command: &str) -> impl Iterator<Item = &str> {
+    command.split_whitespace().filter_map(|word| word.strip_prefix("./"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Builds both kernels and the programs, and runs suites on one of them.
 
-use super::plan::{HOST, Suite};
+use super::plan::{self, HOST, Suite};
 use super::read::{self, BEGIN, END};
 use crate::config::Config;
 use crate::guest::Guest;
@@ -171,8 +171,8 @@ fn script(tools: &Path, programs: &Path, jobs: &[Job]) -> String {
     let (tools, programs) = (tools.display(), programs.display());
     let mut script = format!("export TOOLS={tools}\nsh $TOOLS/lab/guest/setup || exit 99\n");
     script += "mkdir /tmp/mm && cd /tmp/mm || exit 99\nchmod 755 .\n";
-    let used: BTreeSet<&str> = jobs.iter().flat_map(|job| job.command.split_whitespace()).collect();
-    for program in used.iter().filter_map(|word| word.strip_prefix("./")) {
+    let used: BTreeSet<&str> = jobs.iter().flat_map(|job| plan::programs(&job.command)).collect();
+    for program in used {
         script += &format!("cp {programs}/{program} . || exit 99\n");
     }
     for job in jobs {

@@ -20,30 +20,23 @@ const END: &str = "@@ end ";
 
 /// Builds them all, and runs those that were named, or all.
 pub fn run(paths: &Paths, wanted: &Selection) -> Result<Vec<Case>> {
-    let kernel = kernel::ensure(paths, wanted.config)?;
-    let mut programs = build_ours(paths, &kernel, wanted.config)?;
-    if paths.arch == Arch::Arm64 {
-        programs.extend(build_tagged(paths, &kernel)?);
-    }
-    run_programs(paths, wanted, &kernel, &choose(programs, &wanted.names)?, true)
+    run_on(paths, wanted, true)
 }
 
 /// The same on a machine without memory tags, and without the programs that test nothing else.
 pub fn run_untagged(paths: &Paths, wanted: &Selection) -> Result<Vec<Case>> {
-    let kernel = kernel::ensure(paths, wanted.config)?;
-    let programs = choose(build_ours(paths, &kernel, wanted.config)?, &wanted.names)?;
-    run_programs(paths, wanted, &kernel, &programs, false)
+    run_on(paths, wanted, false)
 }
 
-fn run_programs(
-    paths: &Paths,
-    wanted: &Selection,
-    kernel: &Kernel,
-    programs: &[PathBuf],
-    mte: bool,
-) -> Result<Vec<Case>> {
+fn run_on(paths: &Paths, wanted: &Selection, mte: bool) -> Result<Vec<Case>> {
+    let kernel = kernel::ensure(paths, wanted.config)?;
+    let mut programs = build_ours(paths, &kernel, wanted.config)?;
+    if mte && paths.arch == Arch::Arm64 {
+        programs.extend(build_tagged(paths, &kernel)?);
+    }
+    let programs = choose(programs, &wanted.names)?;
     let kvm = kvm::usable(paths, &kernel.image)?;
-    let mut left = programs;
+    let mut left: &[PathBuf] = &programs;
     let mut cases = Vec::new();
     let mut turn = 0;
     // A program that takes the guest down fails; those after it get a new guest.
@@ -51,7 +44,7 @@ fn run_programs(
         turn += 1;
         let name = if mte { "kselftest" } else { "kselftest-untagged" };
         let log = paths.logs()?.join(paths.arch.named(&format!("{name}-{turn}.log")));
-        let guest = Guest { mte, ..machine(paths, kernel, kvm, &log, Duration::from_secs(wanted.limit))? };
+        let guest = Guest { mte, ..machine(paths, &kernel, kvm, &log, Duration::from_secs(wanted.limit))? };
         let (seen, found) = boot(paths, &guest, left)?;
         cases.extend(found);
         left = &left[seen.min(left.len())..];
