@@ -15,9 +15,9 @@ pub struct Args {
     #[arg(long, default_value_t = 2020)]
     pub seed: u64,
 
-    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first, heap
+    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first, reads, heap
     #[arg(long, value_delimiter = ',', value_parser = workload,
-          default_value = "everybody,microbench,fault,scale,read-first")]
+          default_value = "everybody,microbench,fault,scale,read-first,reads")]
     pub only: Vec<Workload>,
 
     /// The folder with pdfbench and heapload, which the workload heap needs
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn without_arguments_everything_runs_that_needs_no_other_program() {
-        assert_eq!(Args::parse_from(["refbench"]).only, Workload::ALL[..5]);
+        assert_eq!(Args::parse_from(["refbench"]).only, Workload::ALL[..6]);
     }
 
     #[test]

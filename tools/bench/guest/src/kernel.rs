@@ -4,6 +4,7 @@
 
 use crate::mapping::{Backing, Mapping};
 use anyhow::{Context, Result, anyhow};
+use nix::sys::resource::{UsageWho, getrusage};
 use procfs::process::Process;
 use refmap::page_size;
 use std::fs;
@@ -41,6 +42,11 @@ pub fn page_tables() -> Result<f64> {
     Ok(status.vmpte.context("/proc/self/status has no VmPTE")? as f64 * 1024.0)
 }
 
+/// The page faults of this process that needed no I/O.
+pub fn faults() -> Result<f64> {
+    Ok(getrusage(UsageWho::RUSAGE_SELF)?.minor_page_faults() as f64)
+}
+
 /// A counter of `/proc/vmstat`, with what each processor has counted and not told yet.
 pub fn counter(name: &str) -> Result<f64> {
     fs::write("/proc/sys/vm/stat_refresh", "1").context("/proc/sys/vm/stat_refresh cannot be written")?;
@@ -61,14 +67,38 @@ pub fn object_size(cache: &str) -> Result<f64> {
     text.trim().parse().with_context(|| format!("{} is no number", path.display()))
 }
 
-/// Sets when memory gets huge pages: the policy for those of 2 MiB, and for those of 64 KiB.
-pub fn set_huge_pages(pmd: &str, folio_64k: &str) -> Result<()> {
-    let folder = Path::new("/sys/kernel/mm/transparent_hugepage");
-    let set = |path: &Path, value: &str| {
-        fs::write(path, value).with_context(|| format!("{value} cannot be written to {}", path.display()))
-    };
-    set(&folder.join("enabled"), pmd)?;
-    set(&folder.join("hugepages-64kB/enabled"), folio_64k)
+/// When memory gets huge pages.
+pub struct HugePages {
+    /// The name in tables.
+    pub name: &'static str,
+    pmd: &'static str,
+    folio_64k: &'static str,
+    folio_16k: &'static str,
+}
+
+impl HugePages {
+    /// Only where a program asks for them.
+    pub const DEFAULT: Self = Self { name: "THP madvise", pmd: "madvise", ..Self::NEVER };
+    /// Nowhere.
+    pub const NEVER: Self = Self { name: "THP never", pmd: "never", folio_64k: "never", folio_16k: "never" };
+    /// 2 MiB wherever they fit.
+    pub const ALWAYS: Self = Self { name: "THP always", pmd: "always", ..Self::NEVER };
+    /// 64 KiB wherever they fit.
+    pub const FOLIOS_64K: Self = Self { name: "mTHP 64k", folio_64k: "always", ..Self::NEVER };
+    /// 16 KiB wherever they fit.
+    pub const FOLIOS_16K: Self = Self { name: "mTHP 16k", folio_16k: "always", ..Self::NEVER };
+
+    /// Makes it so for memory that is touched from now on.
+    pub fn set(&self) -> Result<()> {
+        let folder = Path::new("/sys/kernel/mm/transparent_hugepage");
+        let set = |name: &str, value: &str| {
+            let path = folder.join(name);
+            fs::write(&path, value).with_context(|| format!("{value} cannot be written to {}", path.display()))
+        };
+        set("enabled", self.pmd)?;
+        set("hugepages-64kB/enabled", self.folio_64k)?;
+        set("hugepages-16kB/enabled", self.folio_16k)
+    }
 }
 
 #[cfg(test)]

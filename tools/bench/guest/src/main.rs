@@ -42,6 +42,7 @@ fn run(args: Args) -> Result<()> {
             Workload::Fault => workload::fault::run(&mut bench)?,
             Workload::Scale => workload::scale::run(&mut bench)?,
             Workload::ReadFirst => workload::read_first::run(&mut bench)?,
+            Workload::Reads => workload::reads::run(&mut bench)?,
             Workload::Everybody => workload::everybody::run(&mut bench)?,
             Workload::Heap => workload::heap::run(&mut bench)?,
         }

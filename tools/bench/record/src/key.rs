@@ -32,6 +32,8 @@ pub enum Workload {
     Scale,
     /// Programs that read memory before they write it.
     ReadFirst,
+    /// Loads, and stores after them, for each setting of huge pages.
+    Reads,
     /// What programs pay that do not use reference pages.
     Everybody,
     /// Real programs on a real allocator.
@@ -41,8 +43,8 @@ pub enum Workload {
 impl Workload {
     /// All workloads, in the order in which they run. What is compared between kernels comes first: others leave their
     /// traces in the process.
-    pub const ALL: [Self; 6] =
-        [Self::Everybody, Self::Microbench, Self::Fault, Self::Scale, Self::ReadFirst, Self::Heap];
+    pub const ALL: [Self; 7] =
+        [Self::Everybody, Self::Microbench, Self::Fault, Self::Scale, Self::ReadFirst, Self::Reads, Self::Heap];
 
     /// The name that selects it.
     pub const fn name(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Workload {
             Self::Fault => "fault",
             Self::Scale => "scale",
             Self::ReadFirst => "read-first",
+            Self::Reads => "reads",
             Self::Everybody => "everybody",
             Self::Heap => "heap",
         }

@@ -4,7 +4,7 @@ use super::plan::Subject;
 use super::results::{Boot, Query, Results};
 use crate::chart::{Bars, Lines};
 use anyhow::Result;
-use record::{Content, Measure, Way, Workload};
+use record::{Content, Measure, Row, Way, Workload};
 use std::path::Path;
 
 /// Ways of the microbenchmark and of programs that read first, in the order of their bars.
@@ -23,6 +23,7 @@ pub fn draw(results: &Results, folder: &Path) -> Result<Vec<String>> {
         ("faults.svg", faults(boot)),
         ("read-first-time.svg", read_first(boot, Measure::Time)),
         ("read-first-memory.svg", read_first(boot, Measure::PeakRss)),
+        ("reads.svg", reads(boot)),
         ("heap-time.svg", heap(boot, Measure::Time)),
         ("heap-memory.svg", heap(boot, Measure::PeakRss)),
     ];
@@ -56,6 +57,28 @@ fn read_first(boot: &Boot, measure: Measure) -> Bars {
     }
     let title = format!("Programs that read first: {} relative to memset", measure.name());
     relative(boot, &title, groups, Way::Memset)
+}
+
+/// Programs on the larger mapping, whose captured content another one holds.
+fn reads(boot: &Boot) -> Bars {
+    let rows: Vec<&Row> = boot.of(Workload::Reads, Measure::Time).filter(|row| row.key.way == Way::Plain).collect();
+    let size = rows.iter().map(|row| row.key.size).max().unwrap_or_default();
+    let mut groups: Vec<(String, Vec<f64>)> = Vec::new();
+    let mut series: Vec<String> = Vec::new();
+    for row in rows.into_iter().filter(|row| row.key.size == size) {
+        let Some((program, setting)) = row.key.case.rsplit_once(", ") else { continue };
+        let query = Query::time(Workload::Reads, &row.key.case, size);
+        let found = boot.get(query, Way::RefpageOfRefpage, Content::Byte);
+        let height = found.map_or(f64::NAN, |found| found.p50 / row.summary.p50);
+        if series.last().is_none_or(|last| last != setting) {
+            series.push(setting.to_owned());
+        }
+        match groups.iter_mut().find(|(name, _)| name == program) {
+            Some((_, heights)) => heights.push(height),
+            None => groups.push((program.to_owned(), vec![height])),
+        }
+    }
+    Bars { title: "Loads of never-written memory: time relative to plain memory".into(), series, groups }
 }
 
 /// Real programs differ by so little that only the differences show.

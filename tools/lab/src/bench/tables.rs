@@ -122,6 +122,9 @@ fn values(boot: &Boot) -> String {
         let title = format!("Read first, {}", measure.name());
         text += &section(&title, by_way(boot, Workload::ReadFirst, measure));
     }
+    for measure in [Measure::Time, Measure::Faults, Measure::PeakRss, Measure::PageTables] {
+        text += &section(&format!("Reads, {}", measure.name()), reads(boot, measure));
+    }
     text
 }
 
@@ -136,6 +139,21 @@ fn microbench(boot: &Boot) -> String {
         }
     }
     table.text("row")
+}
+
+/// A line for each program, setting and size; times also relative to plain memory.
+fn reads(boot: &Boot, measure: Measure) -> String {
+    let mut table = Pivot::default();
+    for row in boot.of(Workload::Reads, measure) {
+        let Key { case, size, way, .. } = &row.key;
+        table.put(sized(&row.key), way.name(), value(row));
+        let query = Query { measure, ..Query::time(Workload::Reads, case, *size) };
+        let plain = boot.plain(query).filter(|_| measure == Measure::Time && *way != Way::Plain);
+        if let Some(plain) = plain {
+            table.put(sized(&row.key), format!("{}, ratio", way.name()), ratio(row.summary.p50, plain.p50));
+        }
+    }
+    table.text("program")
 }
 
 /// The contents whose lines a row belongs to, with the value of memset there. Plain memory belongs to all of them.

@@ -3,7 +3,7 @@
 //! The microbenchmark of 2021: map 1000 pages, touch some of them, unmap. Each round is one sample.
 
 use crate::bench::{Bench, Case};
-use crate::kernel;
+use crate::kernel::{self, HugePages};
 use crate::source::Source;
 use anyhow::Result;
 use record::{Content, Measure, Way, Workload};
@@ -16,32 +16,19 @@ const TOUCHES: [usize; 3] = [1, 500, 1000];
 
 const WAYS: [Way; 5] = [Way::Memset, Way::UffdThread, Way::UffdSigbus, Way::Memfd, Way::Refpage];
 
-/// A setting of transparent huge pages.
-struct HugePages {
-    case: &'static str,
-    pmd: &'static str,
-    folio_64k: &'static str,
-}
-
-const NEVER: HugePages = HugePages { case: "touch, THP never", pmd: "never", folio_64k: "never" };
-const OTHERS: [HugePages; 2] = [
-    HugePages { case: "touch, mTHP 64k", pmd: "never", folio_64k: "always" },
-    HugePages { case: "touch, THP always", pmd: "always", folio_64k: "never" },
-];
-
 /// Runs all rows.
 pub fn run(bench: &mut Bench) -> Result<()> {
-    setting(bench, &NEVER, &Content::PATTERNS)?;
-    for huge in &OTHERS {
+    setting(bench, HugePages::NEVER, &Content::PATTERNS)?;
+    for huge in [HugePages::FOLIOS_64K, HugePages::ALWAYS] {
         setting(bench, huge, bench.args.pick(&[Content::Byte][..], &Content::PATTERNS))?;
     }
-    kernel::set_huge_pages("madvise", "never")
+    HugePages::DEFAULT.set()
 }
 
-fn setting(bench: &mut Bench, huge: &HugePages, contents: &[Content]) -> Result<()> {
-    let first =
-        Case { workload: Workload::Microbench, name: huge.case, size: 0, way: Way::Plain, content: Content::None };
-    if let Err(error) = kernel::set_huge_pages(huge.pmd, huge.folio_64k) {
+fn setting(bench: &mut Bench, huge: HugePages, contents: &[Content]) -> Result<()> {
+    let name = format!("touch, {}", huge.name);
+    let first = Case { workload: Workload::Microbench, name: &name, size: 0, way: Way::Plain, content: Content::None };
+    if let Err(error) = huge.set() {
         return bench.missing(first, Measure::Time, &format!("{error:#}"));
     }
     for touch in TOUCHES {

@@ -7,4 +7,5 @@ pub mod fault;
 pub mod heap;
 pub mod microbench;
 pub mod read_first;
+pub mod reads;
 pub mod scale;
