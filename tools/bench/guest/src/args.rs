@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long)]
     pub programs: Option<PathBuf>,
 
-    /// Of the workload heap only the programs that have one of these in their names, as in "threads,manual of R (100)"
+    /// Of the workloads reads and heap only the programs that have one of these in their names, as in "threads,manual of R (100)"
     #[arg(long, value_delimiter = ',')]
     pub case: Vec<String>,
 
@@ -39,6 +39,11 @@ fn workload(text: &str) -> Result<Workload, String> {
 }
 
 impl Args {
+    /// Whether a program of that name is to run.
+    pub fn wants(&self, program: &str) -> bool {
+        self.case.is_empty() || self.case.iter().any(|case| program.contains(case))
+    }
+
     /// Gives the first number where the run is quick, else the second.
     pub fn pick<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }
@@ -57,6 +62,13 @@ mod tests {
     #[test]
     fn an_unknown_workload_is_refused_with_the_known_ones() {
         assert!(workload("heaps").unwrap_err().contains("read-first"));
+    }
+
+    #[test]
+    fn programs_are_picked_by_parts_of_their_names() {
+        let wants = |words: &[&str]| Args::parse_from(words).wants("load each page, THP always");
+        assert!(wants(&["refbench"]) && wants(&["refbench", "--case=mTHP,THP always"]));
+        assert!(!wants(&["refbench", "--case=mTHP,THP never"]));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Options {
     /// run leaves out heap, which takes longer than all others, unless it is named here
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Of the workload heap only the programs that have one of these in their names, as in "threads,manual of R (100)"
+    /// Of the workloads reads and heap only the programs that have one of these in their names, as in "threads,manual of R (100)"
     #[arg(long, value_delimiter = ',')]
     case: Vec<String>,
     /// Boots of each kernel, to see whether they agree

@@ -79,6 +79,9 @@ pub fn run(bench: &mut Bench) -> Result<()> {
 
 fn row(bench: &mut Bench, setting: &HugePages, size: usize, reader: &Reader, way: Way) -> Result<()> {
     let name = format!("{}, {}", reader.name, setting.name);
+    if !bench.args.wants(&name) {
+        return Ok(());
+    }
     let content = if way == Way::Plain { Content::None } else { Content::Byte };
     let case = Case { workload: Workload::Reads, name: &name, size: size / page_size(), way, content };
     bench.attempt(case, |bench| {

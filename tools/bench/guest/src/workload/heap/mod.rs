@@ -27,10 +27,8 @@ pub fn run(bench: &mut Bench) -> Result<()> {
     let (programs, inputs) = (folder(&bench.args.programs)?, folder(&bench.args.inputs)?);
     let preload = Preload::find(&programs, bench.args.seed)?;
     let all = program::all(&programs, &inputs, preload.source(), bench.args.quick);
-    let cases = bench.args.case.clone();
-    let wanted = |title: &str| cases.is_empty() || cases.iter().any(|case| title.contains(case));
-    let chosen: Vec<Program> = all.into_iter().filter(|program| wanted(&program.title())).collect();
-    ensure!(!chosen.is_empty(), "no program of the workload heap has one of {cases:?} in its name");
+    let chosen: Vec<Program> = all.into_iter().filter(|program| bench.args.wants(&program.title())).collect();
+    ensure!(!chosen.is_empty(), "no program of the workload heap has one of {:?} in its name", bench.args.case);
     for program in &chosen {
         rows(bench, &preload, program)?;
     }
