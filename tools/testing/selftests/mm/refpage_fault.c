@@ -10,6 +10,10 @@
 
 #define KPF_ZERO_PAGE	BIT_ULL(24)
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#endif
+
 TEST_F(refpage_contents, read_clean)
 {
 	char present[NPAGES];
@@ -403,6 +407,128 @@ TEST_F(refpage_contents, store_by_kernel)
 				    self->page));
 	ASSERT_EQ(self->page, read(fds[0], self->map, self->page));
 	EXPECT_MODEL();
+}
+
+/*
+ * A load that follows one from the page before maps the rest of its block, as
+ * far as it is not something else already.  The kernel has its blocks in one
+ * page table each.
+ */
+#define BLOCK		(64ul << 10)
+#define BLOCK_PAGES	16
+
+#define PAGES(from, to)	((1ul << (to)) - (1ul << (from)))
+
+/* Two blocks at the end of one page table, and two in the next one. */
+FIXTURE(refpage_ahead)
+{
+	int kmsg;
+	size_t page;
+	char *map;
+	char *next_table;
+};
+
+FIXTURE_SETUP(refpage_ahead)
+{
+	size_t span;
+
+	self->kmsg = refpage_kmsg_open();
+	self->page = psize();
+	if (BLOCK / self->page != BLOCK_PAGES)
+		SKIP(return, "blocks have another number of pages");
+	refpage_base_pages();
+	span = self->page / sizeof(uint64_t) * self->page;
+	self->next_table = refpage_carveout(3 * span);
+	self->next_table += 2 * span - (uintptr_t)self->next_table % span;
+	self->map = refpage_map_at(self->next_table - 2 * BLOCK, 4 * BLOCK, RW,
+				   MAP_FIXED, SEED);
+	ASSERT_NE(MAP_FAILED, self->map);
+}
+
+FIXTURE_TEARDOWN(refpage_ahead)
+{
+	EXPECT_FALSE(refpage_kmsg_complaint(self->kmsg));
+	close(self->kmsg);
+}
+
+/* A bit for each page of a block that is in the page table. */
+static unsigned long present(const char *block)
+{
+	unsigned char vec[BLOCK_PAGES];
+	unsigned long pages = 0;
+	int i;
+
+	if (mincore((void *)block, BLOCK, vec))
+		return ~0ul;
+	for (i = 0; i < BLOCK_PAGES; i++)
+		pages |= (vec[i] & 1ul) << i;
+	return pages;
+}
+
+TEST_F(refpage_ahead, single_loads_map_themselves)
+{
+	FORCE_READ(self->map[3 * self->page]);
+	FORCE_READ(self->map[9 * self->page]);
+	FORCE_READ(self->map[5 * self->page]);
+	FORCE_READ(self->map[2 * self->page]);
+	EXPECT_EQ(PAGES(2, 4) | PAGES(5, 6) | PAGES(9, 10),
+		  present(self->map));
+}
+
+TEST_F(refpage_ahead, the_second_load_maps_the_block)
+{
+	FORCE_READ(self->map[3 * self->page]);
+	FORCE_READ(self->map[4 * self->page]);
+	EXPECT_EQ(PAGES(3, 16), present(self->map));
+	EXPECT_EQ(0, present(self->map + BLOCK));
+	EXPECT_PRIVATE(self->map, 4 * BLOCK, 0);
+	FORCE_READ(self->map[BLOCK]);
+	EXPECT_EQ(PAGES(0, 16), present(self->map + BLOCK));
+	EXPECT_CONTENT(self->map, 4 * BLOCK, SEED);
+	EXPECT_PRIVATE(self->map, 4 * BLOCK, 0);
+
+	/* What was mapped ahead is written like any clean page. */
+	self->map[7 * self->page] ^= 1;
+	EXPECT_PRIVATE(self->map, 4 * BLOCK, 1);
+	self->map[7 * self->page] ^= 1;
+	EXPECT_CONTENT(self->map, 4 * BLOCK, SEED);
+}
+
+TEST_F(refpage_ahead, a_page_table_begins_anew)
+{
+	FORCE_READ(self->next_table[-(long)self->page]);
+	FORCE_READ(self->next_table[0]);
+	EXPECT_EQ(PAGES(0, 1), present(self->next_table));
+}
+
+TEST_F(refpage_ahead, a_store_is_no_load)
+{
+	self->map[3 * self->page] ^= 1;
+	FORCE_READ(self->map[4 * self->page]);
+	EXPECT_EQ(PAGES(3, 5), present(self->map));
+}
+
+/* Private pages, guards, and the mapping that follows. */
+TEST_F(refpage_ahead, what_is_there_stays)
+{
+	char *other = self->map + 12 * self->page;
+	bool guarded;
+
+	ASSERT_EQ(other, refpage_map_at(other, 4 * self->page, RW, MAP_FIXED,
+					OTHER));
+	self->map[6 * self->page] ^= 1;
+	guarded = !madvise(self->map + 8 * self->page, self->page,
+			   MADV_GUARD_INSTALL);
+	FORCE_READ(self->map[2 * self->page]);
+	FORCE_READ(self->map[3 * self->page]);
+	EXPECT_EQ(guarded ? PAGES(2, 8) | PAGES(9, 12) : PAGES(2, 12),
+		  present(self->map));
+	if (guarded)
+		EXPECT_EQ(EFAULT, probe_read(self->map + 8 * self->page));
+	EXPECT_PRIVATE(self->map, BLOCK, 1);
+	self->map[6 * self->page] ^= 1;
+	EXPECT_CONTENT(self->map, 8 * self->page, SEED);
+	EXPECT_CONTENT(other, 4 * self->page, OTHER);
 }
 
 /* A content that is code: a function that returns VALUE. */

@@ -320,6 +320,23 @@ TEST_F(refpage_uffd, mapped_clean_is_not_missing)
 	EXPECT_ONE_STORE(self->area, 3, SEED);
 }
 
+/* Only what is loaded from gets mapped, though the loads are in a row. */
+TEST_F(refpage_uffd, no_load_ahead)
+{
+	unsigned char present;
+	int i;
+
+	UFFD_OPEN_OR_SKIP(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	ASSERT_EQ(0, uffd_watch(self->uffd, self->area, self->size,
+				UFFDIO_REGISTER_MODE_WP));
+	for (i = 0; i < NR_PAGES - 1; i++) {
+		FORCE_READ(self->area[i * self->page]);
+		ASSERT_EQ(0, mincore(self->area + (i + 1) * self->page,
+				     self->page, &present));
+		EXPECT_EQ(0, present & 1);
+	}
+}
+
 /* MADV_DONTNEED makes the page missing again. */
 TEST_F(refpage_uffd, dontneed_is_missing)
 {
