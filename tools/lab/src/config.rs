@@ -20,6 +20,8 @@ pub enum Config {
     Test,
     /// As test, with checks that cost much
     Debug,
+    /// As test, looking for data races
+    Kcsan,
     /// KUnit alone
     Kunit,
     /// As test, with the option off
@@ -38,6 +40,7 @@ impl Config {
             Self::DemoOff => &["base"],
             Self::Test => &["base", "test"],
             Self::Debug => &["base", "test", "debug"],
+            Self::Kcsan => &["base", "test", "kcsan"],
             Self::Kunit => &["base", "kunit"],
             Self::Off => &["base", "test", "off"],
             Self::Small => &["small", "demo"],

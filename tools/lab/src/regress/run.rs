@@ -20,6 +20,8 @@ use std::time::Duration;
 
 /// Commands that share a guest: what one leaves behind reaches few others, and booting stays a small part.
 const TOGETHER: usize = 16;
+/// Runs a command in a process namespace of its own.
+const ALONE: &str = "unshare --pid --fork --kill-child --mount-proc";
 /// Seconds for a guest to boot, prepare itself and end.
 const BOOT: u64 = 180;
 
@@ -166,7 +168,8 @@ fn boot(
     Ok(found)
 }
 
-/// The programs go to memory: some write beside themselves, and files of the host are slow.
+/// The programs go to memory: some write beside themselves, and files of the host are slow. Each has processes of its own, and
+/// none is left when it ends: what protection_keys leaves behind would get in the way of all that follows.
 fn script(tools: &Path, programs: &Path, jobs: &[Job]) -> String {
     let (tools, programs) = (tools.display(), programs.display());
     let mut script = format!("export TOOLS={tools}\nsh $TOOLS/lab/guest/setup || exit 99\n");
@@ -178,7 +181,7 @@ fn script(tools: &Path, programs: &Path, jobs: &[Job]) -> String {
     for job in jobs {
         let Job { name, command, limit, .. } = job;
         script += &format!("echo '{BEGIN}{name}'; echo '{BEGIN}{name}' >/dev/kmsg\n");
-        script += &format!("timeout --kill-after=5 {limit} {command} 2>&1 </dev/null; echo \"{END}$?\"\n");
+        script += &format!("timeout --kill-after=5 {limit} {ALONE} {command} 2>&1 </dev/null; echo \"{END}$?\"\n");
     }
     script
 }
@@ -206,7 +209,7 @@ mod tests {
         let job = Job { suite: 0, name: "x -n".into(), command: "./x -n".into(), limit: 7 };
         let script = script(Path::new("/src/tools"), Path::new("/p"), &[job]);
         assert!(script.contains("cp /p/x . || exit 99\n"), "{script}");
-        assert!(script.contains("timeout --kill-after=5 7 ./x -n 2>&1"), "{script}");
+        assert!(script.contains("timeout --kill-after=5 7 unshare --pid --fork --kill-child --mount-proc ./x -n 2>&1"), "{script}");
         assert!(script.contains("echo '@@ begin x -n' >/dev/kmsg\n"), "{script}");
     }
 
