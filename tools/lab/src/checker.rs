@@ -30,6 +30,9 @@ pub struct Plan {
     /// Run a sequence that was saved, in place of those of seeds
     #[arg(long)]
     pub replay: Option<PathBuf>,
+    /// Stop at the first seed that fails, and do not cut its sequence down
+    #[arg(long)]
+    pub until_failure: bool,
 }
 
 /// What the checker printed, and what that means.
@@ -41,8 +44,8 @@ pub struct Run {
 }
 
 /// The long run, with a line for each seed.
-pub fn soak(paths: &Paths, config: Config, plan: &Plan) -> Result<ExitCode> {
-    let run = run(paths, config, "soak", plan, None, |line| println!("{line}"))?;
+pub fn soak(paths: &Paths, config: Config, plan: &Plan, limit: Option<Duration>) -> Result<ExitCode> {
+    let run = run(paths, config, "soak", plan, limit, |line| println!("{line}"))?;
     let failed: Vec<_> = run.cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed(_))).collect();
     for case in &failed {
         if let Outcome::Failed(why) = &case.outcome {
@@ -95,12 +98,13 @@ pub fn run(
 
 fn script(repo: &Path, program: &Path, plan: &Plan, results: &Path) -> String {
     let tools = repo.join("tools");
+    let until_failure = if plan.until_failure { " --until-failure" } else { "" };
     let what = match &plan.replay {
         Some(file) => format!("--replay '{}'", file.display()),
         None => format!("--first {} --seeds {} --ops {}", plan.first, plan.seeds, plan.ops),
     };
     format!(
-        "sh {0}/model/guest.sh {0}/lab/guest {1} --save {2} {what}\ncode=$?\nsh {0}/lab/guest/leaks\nexit $code\n",
+        "sh {0}/model/guest.sh {0}/lab/guest {1} --save {2} {what}{until_failure}\ncode=$?\nsh {0}/lab/guest/leaks\nexit $code\n",
         tools.display(),
         program.display(),
         results.display()
@@ -141,7 +145,7 @@ mod tests {
     use super::*;
 
     fn plan(replay: Option<&str>) -> Plan {
-        Plan { first: 3, seeds: 2, ops: 10, replay: replay.map(PathBuf::from) }
+        Plan { first: 3, seeds: 2, ops: 10, replay: replay.map(PathBuf::from), until_failure: false }
     }
 
     fn failures(text: &str, status: i32) -> Vec<String> {
@@ -160,6 +164,7 @@ mod tests {
             script(plan(None)).contains("guest.sh /src/tools/lab/guest /p --save /r --first 3 --seeds 2 --ops 10\n")
         );
         assert!(script(plan(Some("a.json"))).contains("--replay 'a.json'\n"));
+        assert!(script(Plan { until_failure: true, ..plan(None) }).contains("--ops 10 --until-failure\n"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use clap::{Args, Parser, Subcommand};
 use common::{base, paths::Paths};
 use config::Config;
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -97,6 +98,9 @@ enum Verb {
         config: Config,
         #[command(flatten)]
         plan: checker::Plan,
+        /// Stop the guest after this many seconds
+        #[arg(long, value_name = "SECONDS")]
+        limit: Option<u64>,
     },
     /// Run every test
     Test {
@@ -175,7 +179,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Verb::Demo { iterations } => demo::run(&paths, iterations)?,
         Verb::Bench { options } => bench::run(&paths, &options)?,
         Verb::Regress { options } => return regress::run(&paths, &options),
-        Verb::Soak { config, plan } => return checker::soak(&paths, config, &plan),
+        Verb::Soak { config, plan, limit } => {
+            return checker::soak(&paths, config, &plan, limit.map(Duration::from_secs));
+        }
         Verb::Test { suites, selection } => return suites::run_all(&paths, &suites, &selection),
     }
     Ok(ExitCode::SUCCESS)

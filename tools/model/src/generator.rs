@@ -14,6 +14,8 @@ use rand_chacha::ChaCha8Rng;
 const SMALL: usize = 256;
 /// Pages of the arena in every fourth: room for a huge page, wherever it begins.
 const LARGE: usize = 1536;
+/// Pages of the largest huge page.
+const HUGE: usize = 512;
 /// Pages of most spans, at most.
 const SPAN: usize = 24;
 /// Operations inside of another one, at most.
@@ -42,6 +44,7 @@ const KINDS: &[(Kind, u32)] = &[
     (Kind::Beside, 4),
     (Kind::Ksm, 2),
     (Kind::Huge, 4),
+    (Kind::Khugepaged, 1),
     (Kind::Reclaim, 3),
     (Kind::Compact, 1),
     (Kind::MovePages, 8),
@@ -74,6 +77,7 @@ enum Kind {
     Beside,
     Ksm,
     Huge,
+    Khugepaged,
     Reclaim,
     Compact,
     MovePages,
@@ -88,7 +92,10 @@ enum Kind {
 impl Kind {
     /// Those that end the process, or stop all others, stay outside.
     fn may_be_inside(self) -> bool {
-        !matches!(self, Self::Handover | Self::Beside | Self::Compact | Self::Ksm | Self::SoftOffline)
+        !matches!(
+            self,
+            Self::Handover | Self::Beside | Self::Compact | Self::Ksm | Self::Khugepaged | Self::SoftOffline
+        )
     }
 }
 
@@ -98,6 +105,11 @@ pub fn sequence(seed: u64, count: usize) -> Sequence {
     let mut generator = Generator { random: ChaCha8Rng::seed_from_u64(seed), pages };
     let mut ops = Vec::new();
     let mut sum = 0;
+    // Where there is room for huge pages they come from the beginning, before page tables are in their way.
+    if pages == LARGE {
+        ops.push(Op::Huge { kib: 0, setting: Huge::Always });
+        sum += 1;
+    }
     while sum < count {
         let op = generator.op(DEPTH);
         sum += op.count();
@@ -136,9 +148,20 @@ impl Generator {
     /// Mostly a few pages; where there is room for huge pages, now and then enough for one.
     fn span(&mut self) -> Span {
         let first = self.page();
-        let most = if self.pages == LARGE && self.one_in(8) { 700 } else { SPAN };
+        let most = match self.pages == LARGE && self.one_in(6) {
+            true if self.one_in(2) => return self.huge_span(),
+            true => 700,
+            false => SPAN,
+        };
         let count = 1 + self.below(most.min(self.pages - first));
         Span { first, count }
+    }
+
+    /// As many pages as one or more of the largest huge pages, where those may be.
+    fn huge_span(&mut self) -> Span {
+        let first = self.below(self.pages / HUGE);
+        let count = 1 + self.below(self.pages / HUGE - first);
+        Span { first: first * HUGE, count: count * HUGE }
     }
 
     fn kind(&mut self, depth: usize) -> Kind {
@@ -169,6 +192,7 @@ impl Generator {
             Kind::Beside => Op::Beside { seed: self.byte(), ops: self.inner(depth) },
             Kind::Ksm => Op::Ksm(self.pick(&[Ksm::Scan, Ksm::Scan, Ksm::Unmerge])),
             Kind::Huge => self.huge(),
+            Kind::Khugepaged => Op::Khugepaged,
             Kind::Reclaim if self.one_in(16) => Op::Squeeze(1 + self.below(256)),
             Kind::Reclaim => Op::Reclaim(1 + self.below(256)),
             Kind::Compact => Op::Compact,
@@ -321,7 +345,7 @@ impl Generator {
     }
 
     fn huge(&mut self) -> Op {
-        let kib = self.pick(&[0, 16, 32, 64, 128, 256, 512, 1024]);
+        let kib = self.pick(&[0, 0, 16, 32, 64, 128, 256, 512, 1024]);
         Op::Huge { kib, setting: self.pick(&[Huge::Never, Huge::Madvise, Huge::Always]) }
     }
 
@@ -381,7 +405,16 @@ mod tests {
     #[test]
     fn every_kind_of_operation_comes_up() {
         let text = serde_json::to_string(&sequence(2, 20_000)).unwrap();
-        for word in ["map-failing", "handover", "beside", "compact", "soft-offline", "pager-move", "grow-anywhere"] {
+        for word in [
+            "khugepaged",
+            "map-failing",
+            "handover",
+            "beside",
+            "compact",
+            "soft-offline",
+            "pager-move",
+            "grow-anywhere",
+        ] {
             assert!(text.contains(word), "{word}");
         }
     }

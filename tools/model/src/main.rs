@@ -50,6 +50,9 @@ struct Args {
     /// Save failing sequences, whole and cut down, in this folder
     #[arg(long)]
     save: Option<PathBuf>,
+    /// Stop at the first seed that fails, and do not cut its sequence down
+    #[arg(long)]
+    until_failure: bool,
     /// Cut a failing sequence down for at most so many seconds
     #[arg(long, default_value_t = 180)]
     shrink_seconds: u64,
@@ -92,8 +95,13 @@ fn run(args: &Args) -> Result<bool> {
             Ok(()) => report::passed(number, sequence.seed, done, begin.elapsed()),
             Err(failure) => {
                 failed += 1;
-                cut_down(args, &mut runner, &sequence, &failure)?;
+                if !args.until_failure {
+                    cut_down(args, &mut runner, &sequence, &failure)?;
+                }
                 report::failed(number, sequence.seed, &failure);
+                if args.until_failure {
+                    break;
+                }
             }
         }
     }

@@ -395,6 +395,8 @@ pub enum Op {
         /// The setting.
         setting: Huge,
     },
+    /// The daemon that makes huge pages of small ones looks at all memory.
+    Khugepaged,
     /// The memory cgroup gives back this many pages.
     Reclaim(usize),
     /// The memory cgroup's limit falls this many pages below its use, and rises again.

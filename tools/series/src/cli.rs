@@ -87,6 +87,9 @@ enum Verb {
         /// Only ask whether the mutations fit the series.
         #[arg(long)]
         fit: bool,
+        /// Try every mutation on this suite, in place of those that its file names.
+        #[arg(long, value_enum, value_name = "SUITE")]
+        with: Option<mutate::Suite>,
         #[command(flatten)]
         tree: Tree,
     },
@@ -151,11 +154,11 @@ pub fn run() -> Result<bool> {
             check::run(&subject, quick, &only)
         }
         Verb::Bisect { config } => bisect::run(&project, &config),
-        Verb::Mutate { only, fit: true, tree } => {
+        Verb::Mutate { only, fit: true, tree, .. } => {
             mutate::fit(&project, &tree.git()?, &tree.tip, only.as_deref())?;
             Ok(true)
         }
-        Verb::Mutate { only, .. } => mutate::run(&project, only.as_deref()),
+        Verb::Mutate { only, with, .. } => mutate::run(&project, only.as_deref(), with),
         Verb::B4 { tree } => {
             println!("{}", b4_setup::set_up(&project, &tree.git()?)?);
             Ok(true)

@@ -7,8 +7,8 @@ use anyhow::Result;
 use common::paths::Paths;
 use std::time::Duration;
 
-/// A few seeds. One of them, the third, has an arena with room for huge pages.
-const PLAN: Plan = Plan { first: 1, seeds: 4, ops: 1500, replay: None };
+/// A few seeds. Two of them, the third and the seventh, have an arena with room for huge pages.
+const PLAN: Plan = Plan { first: 1, seeds: 8, ops: 2000, replay: None, until_failure: false };
 
 /// One test for each seed.
 pub fn run(paths: &Paths, selection: &Selection) -> Result<Vec<Case>> {

@@ -142,6 +142,7 @@ impl<'a> World<'a> {
             Op::Reclaim(pages) => self.reclaim(*pages),
             Op::Squeeze(pages) => self.squeeze(*pages),
             Op::Compact => self.compact(),
+            Op::Khugepaged => self.khugepaged(),
             Op::MovePages { span, node } => self.move_pages(*span, *node),
             Op::SoftOffline(page) => self.soft_offline(*page),
             Op::PagerFill { span, fill } => self.pager_fill(*span, *fill),

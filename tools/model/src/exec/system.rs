@@ -32,6 +32,15 @@ impl World<'_> {
         Ok(Effect::Done)
     }
 
+    pub(super) fn khugepaged(&mut self) -> Outcome {
+        // The daemon sleeps where there is nothing to look at.
+        if !self.model.may_be_huge {
+            return Ok(Effect::Nothing);
+        }
+        knob::khugepaged().map_err(test_io("collapsing pages"))?;
+        Ok(Effect::Done)
+    }
+
     pub(super) fn reclaim(&mut self, pages: usize) -> Outcome {
         knob::reclaim(pages * PAGE).map_err(test_io("reclaim"))?;
         Ok(Effect::Done)

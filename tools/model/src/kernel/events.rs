@@ -16,6 +16,9 @@ const NAMES: &[(&str, &str)] = &[
     ("cow_ksm", "merged pages copied"),
     ("thp_fault_alloc", "huge pages at a fault"),
     ("thp_collapse_alloc", "by a collapse"),
+    ("thp_split_page", "split"),
+    ("thp_split_pmd", "of which only a part was changed"),
+    ("thp_swpout", "swapped out whole"),
 ];
 
 /// The numbers at a time.

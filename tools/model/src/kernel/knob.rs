@@ -13,12 +13,15 @@ const KSM: &str = "/sys/kernel/mm/ksm";
 const THP: &str = "/sys/kernel/mm/transparent_hugepage";
 /// How long the daemon that merges pages may take for its rounds.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the daemon that makes huge pages may take for its rounds, and for one of them.
+const ROUNDS: Duration = Duration::from_secs(1);
+const ROUND: Duration = Duration::from_millis(50);
 
 fn read_number(path: &str) -> io::Result<u64> {
     fs::read_to_string(path)?.trim().parse().map_err(io::Error::other)
 }
 
-/// Everything as a run must find it: no huge pages, no merging, no limit.
+/// Everything as a run must find it: no huge pages, no merging, no limit, and nobody who collapses pages meanwhile.
 pub fn reset() -> io::Result<()> {
     for entry in fs::read_dir(THP).into_iter().flatten().flatten() {
         let setting = entry.path().join("enabled");
@@ -26,7 +29,11 @@ pub fn reset() -> io::Result<()> {
             fs::write(setting, "never")?;
         }
     }
-    for (file, value) in [(format!("{THP}/enabled"), "never"), (format!("{KSM}/run"), "0")] {
+    for (file, value) in [
+        (format!("{THP}/enabled"), "never"),
+        (format!("{THP}/khugepaged/scan_sleep_millisecs"), "600000"),
+        (format!("{KSM}/run"), "0"),
+    ] {
         if Path::new(&file).exists() {
             fs::write(file, value)?;
         }
@@ -64,6 +71,24 @@ pub fn ksm(what: Ksm) -> io::Result<()> {
         sleep(Duration::from_millis(2));
     }
     fs::write(format!("{KSM}/run"), "0")
+}
+
+/// Lets the daemon that makes huge pages look at all memory, for two full rounds, and stops it.
+pub fn khugepaged() -> io::Result<()> {
+    let folder = format!("{THP}/khugepaged");
+    let rounds = format!("{folder}/full_scans");
+    let (before, start) = (read_number(&rounds)?, Instant::now());
+    for (file, value) in [("pages_to_scan", "65536"), ("alloc_sleep_millisecs", "1"), ("scan_sleep_millisecs", "1")] {
+        fs::write(format!("{folder}/{file}"), value)?;
+    }
+    // There may be no process that it would look at.
+    while read_number(&rounds)? < before + 3 && start.elapsed() < ROUNDS {
+        sleep(Duration::from_millis(2));
+    }
+    fs::write(format!("{folder}/scan_sleep_millisecs"), "600000")?;
+    // It ends the round that it is in.
+    sleep(ROUND);
+    Ok(())
 }
 
 /// Moves pages together.

@@ -15,6 +15,8 @@ use crate::views;
 
 /// In seconds: a mutation that makes every test hang is caught long before each of them has run out of its time.
 const LIMIT: &str = "300";
+/// The model checker, for longer than as a suite: until the first operation that goes wrong.
+const SOAK: [&str; 8] = ["soak", "--seeds", "12", "--ops", "4000", "--until-failure", "--limit", LIMIT];
 const BROKEN: &str = "does not build with it: a mutation must be wrong, not broken";
 
 /// The trees that mutations are made in.
@@ -61,13 +63,23 @@ impl Benches {
                     .with_context(|| format!("tools/testing/vma {BROKEN}"))?;
                 self.in_lab(suite, &[])
             }
-            Suite::Kunit | Suite::Kselftest | Suite::Model => {
-                if !self.lab.succeeds(&["build", "--config", "test"])? {
-                    bail!("the kernel {BROKEN}");
-                }
+            Suite::Kunit | Suite::Kselftest => {
+                self.build()?;
                 self.in_lab(suite, programs)
             }
+            Suite::Model => {
+                self.build()?;
+                let (good, text) = self.lab.output(&SOAK)?;
+                Ok(told(good, failed_in_soak(&text), suite))
+            }
         }
+    }
+
+    fn build(&self) -> Result<()> {
+        if !self.lab.succeeds(&["build", "--config", "test"])? {
+            bail!("the kernel {BROKEN}");
+        }
+        Ok(())
     }
 
     fn in_lab(&self, suite: Suite, programs: &[String]) -> Result<Vec<String>> {
@@ -95,6 +107,11 @@ fn failed_in_lab(text: &str, suite: Suite) -> Vec<String> {
     let section = text.lines().skip_while(|line| *line != "failed:").skip(1).take_while(|line| *line != "skipped:");
     let tests = section.filter_map(|line| line.strip_prefix(&start)?.split_once(": "));
     tests.map(|(test, reason)| if test == suite.name() { reason.to_owned() } else { test.to_owned() }).collect()
+}
+
+/// `failed: seed: reason`.
+fn failed_in_soak(text: &str) -> Vec<String> {
+    text.lines().filter_map(|line| line.strip_prefix("failed: ")).map(str::to_owned).collect()
 }
 
 fn content(host: &Path) -> Result<Vec<String>> {
@@ -137,6 +154,12 @@ mod tests {
         assert_eq!(failed_in_lab(text, Suite::Kselftest), ["refpage_fork copies"]);
         assert_eq!(failed_in_lab(text, Suite::Vma), ["Test merge failed"]);
         assert!(failed_in_lab("3 passed, 0 failed, 0 skipped\n", Suite::Vma).is_empty());
+    }
+
+    #[test]
+    fn reads_what_the_model_checker_found() {
+        let text = "# seed 3: well\nfailed: seed 4: operation 7: wrong byte\n80 operations, 2 seeds, 1 failed\n";
+        assert_eq!(failed_in_soak(text), ["seed 4: operation 7: wrong byte"]);
     }
 
     #[test]

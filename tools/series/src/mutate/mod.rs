@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail};
 use crate::git::Git;
 use crate::project::Project;
 use bench::Benches;
-use mutation::{Mutation, Suite};
+use mutation::Mutation;
+pub use mutation::Suite;
 
 /// Asks only whether each mutation still fits the series of the tree.
 pub fn fit(project: &Project, git: &Git, tip: &str, only: Option<&str>) -> Result<()> {
@@ -24,9 +25,12 @@ pub fn fit(project: &Project, git: &Git, tip: &str, only: Option<&str>) -> Resul
     Ok(())
 }
 
-/// Tries each mutation; gives whether all were caught.
-pub fn run(project: &Project, only: Option<&str>) -> Result<bool> {
-    let mutations = mutation::load(project, only)?;
+/// Tries each mutation, on one suite or on those that it names; gives whether all were caught.
+pub fn run(project: &Project, only: Option<&str>, with: Option<Suite>) -> Result<bool> {
+    let mut mutations = mutation::load(project, only)?;
+    if let Some(suite) = with {
+        mutations.iter_mut().for_each(|mutation| mutation.try_on(suite));
+    }
     let benches = Benches::new(project)?;
     for mutation in &mutations {
         mutation.apply(&read(&benches.lab.tree().join(&mutation.file))?)?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use serde::Deserialize;
 
 use crate::project::Project;
@@ -11,7 +12,7 @@ use crate::project::Project;
 const FOLDER: &str = "tools/mutations";
 
 /// Tests that a mutation is tried on; the quick ones come first.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Suite {
     /// The property tests of `content.rs`, on this machine.
@@ -97,6 +98,13 @@ fn read(path: &Path) -> Result<Mutation> {
 }
 
 impl Mutation {
+    /// Names this suite in place of the others, any test of which may notice it.
+    pub fn try_on(&mut self, suite: Suite) {
+        self.suites = vec![suite];
+        self.programs.clear();
+        self.caught_by.clear();
+    }
+
     /// The file's text with the change made.
     pub fn apply(&self, text: &str) -> Result<String> {
         match text.matches(&self.find).count() {
