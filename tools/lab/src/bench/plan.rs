@@ -133,7 +133,11 @@ impl Options {
 
     fn workloads(&self) -> Vec<String> {
         if !self.only.is_empty() {
-            return self.only.clone();
+            // In their usual order, however they were named: what is compared between kernels has to come first.
+            let place = |name: &String| Workload::ALL.iter().position(|workload| workload.name() == name);
+            let mut only = self.only.clone();
+            only.sort_by_key(place);
+            return only;
         }
         let all = Workload::ALL.into_iter().filter(|&workload| workload != Workload::Heap || !self.quick);
         all.map(|workload| workload.name().to_owned()).collect()
@@ -200,6 +204,13 @@ mod tests {
         assert_eq!(cleared(&[]), with("microbench,fault"));
         assert_eq!(cleared(&["scale", "fault"]), with("fault"));
         assert_eq!(cleared(&["scale"]), None);
+    }
+
+    #[test]
+    fn workloads_run_in_their_order() {
+        let only = ["scale", "everybody"].map(str::to_owned).to_vec();
+        let options = Options { only, boots: 1, kernels: vec![Subject::Demo], ..options() };
+        assert!(options.plans()[0].arguments.contains(&"--only=everybody,scale".to_owned()));
     }
 
     #[test]
