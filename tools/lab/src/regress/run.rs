@@ -209,7 +209,10 @@ mod tests {
         let job = Job { suite: 0, name: "x -n".into(), command: "./x -n".into(), limit: 7 };
         let script = script(Path::new("/src/tools"), Path::new("/p"), &[job]);
         assert!(script.contains("cp /p/x . || exit 99\n"), "{script}");
-        assert!(script.contains("timeout --kill-after=5 7 unshare --pid --fork --kill-child --mount-proc ./x -n 2>&1"), "{script}");
+        assert!(
+            script.contains("timeout --kill-after=5 7 unshare --pid --fork --kill-child --mount-proc ./x -n 2>&1"),
+            "{script}"
+        );
         assert!(script.contains("echo '@@ begin x -n' >/dev/kmsg\n"), "{script}");
     }
 
