@@ -16,8 +16,11 @@ fn byte(seed: u64, position: usize) -> u8 {
     (mixed >> 56) as u8
 }
 
-/// `len` bytes of a seed.
+/// `len` bytes of a seed. Those of seed 0 are zeros, which the kernel looks for when it splits huge pages.
 pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
+    if seed == 0 {
+        return vec![0; len];
+    }
     (0..len).map(|position| byte(seed, position)).collect()
 }
 

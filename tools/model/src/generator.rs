@@ -111,9 +111,10 @@ pub fn sequence(seed: u64, count: usize) -> Sequence {
         sum += 1;
     }
     while sum < count {
-        let op = generator.op(DEPTH);
-        sum += op.count();
-        ops.push(op);
+        let next =
+            if pages == LARGE && generator.one_in(30) { generator.huge_pages() } else { vec![generator.op(DEPTH)] };
+        sum += next.iter().map(Op::count).sum::<usize>();
+        ops.extend(next);
     }
     Sequence { seed, pages, ops }
 }
@@ -162,6 +163,46 @@ impl Generator {
         let first = self.below(self.pages / HUGE);
         let count = 1 + self.below(self.pages / HUGE - first);
         Span { first: first * HUGE, count: count * HUGE }
+    }
+
+    /// A mapping where huge pages may be, some stores, and what can befall a huge page. By chance alone a mapping is
+    /// hardly ever large enough, and still whole when that comes.
+    fn huge_pages(&mut self) -> Vec<Op> {
+        let span = self.huge_span();
+        let map = Map { span, content: self.content(), prot: Prot::Write, flag: MapFlag::Nothing };
+        let mut ops = vec![Op::Huge { kib: 0, setting: self.pick(&[Huge::Never, Huge::Always, Huge::Always]) }];
+        ops.push(Op::Map(map));
+        ops.extend((0..1 + self.below(6)).map(|_| self.store_in(span)));
+        ops.extend((0..1 + self.below(4)).map(|_| self.befalls(span)));
+        ops.extend([Op::Compare, Op::Count]);
+        ops
+    }
+
+    /// A few bytes of a page, or zeros in the whole of it.
+    fn store_in(&mut self, span: Span) -> Op {
+        let at = (span.first + self.below(span.count)) * PAGE;
+        let (len, seed) = if self.one_in(3) { (PAGE, 0) } else { (1 + self.below(PAGE), self.byte()) };
+        Op::Store { bytes: Bytes { at, len }, seed, by: Writer::Cpu(0) }
+    }
+
+    fn befalls(&mut self, span: Span) -> Op {
+        let first = span.first + self.below(span.count);
+        let part = Span { first, count: 1 + self.below(span.first + span.count - first) };
+        match self.below(12) {
+            0 => Op::Unmap(part),
+            1 => Op::Protect { span: part, prot: self.prot() },
+            2 => Op::Advise { span: part, advice: self.pick(&[Advice::DontNeed, Advice::Free, Advice::PageOut]) },
+            3 => Op::Advise { span, advice: Advice::PageOut },
+            4 => {
+                let to = self.huge_span().first.min(self.pages - span.count);
+                Op::Remap { span, form: Remap::Fixed { to, count: span.count } }
+            }
+            5 => Op::Fork { ops: vec![self.store_in(span), Op::Compare], held: false },
+            6 => Op::Khugepaged,
+            7 => Op::Advise { span: part, advice: Advice::Collapse },
+            8 | 9 => Op::Advise { span, advice: Advice::Collapse },
+            _ => self.store_in(span),
+        }
     }
 
     fn kind(&mut self, depth: usize) -> Kind {

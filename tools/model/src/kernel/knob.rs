@@ -31,6 +31,8 @@ pub fn reset() -> io::Result<()> {
     }
     for (file, value) in [
         (format!("{THP}/enabled"), "never"),
+        // It has two files. As the other says, which is what a sequence sets.
+        (huge_file(largest_kib()?), "inherit"),
         (format!("{THP}/khugepaged/scan_sleep_millisecs"), "600000"),
         (format!("{KSM}/run"), "0"),
     ] {
@@ -49,6 +51,16 @@ pub fn set_huge(kib: u32, setting: Huge) -> io::Result<()> {
         Huge::Always => "always",
     };
     fs::write(huge_file(kib), word)
+}
+
+/// The size of the largest huge pages.
+fn largest_kib() -> io::Result<u32> {
+    match read_number(&format!("{THP}/hpage_pmd_size")) {
+        Ok(bytes) => u32::try_from(bytes / 1024).map_err(io::Error::other),
+        // A kernel without them.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 /// The file of a setting.

@@ -39,7 +39,9 @@ pub fn run(project: &Project, only: Option<&str>, with: Option<Suite>) -> Result
     let mut rows = Vec::new();
     for (index, mutation) in mutations.iter().enumerate() {
         eprintln!("mutation {} of {}: {}: {}", index + 1, mutations.len(), mutation.name, mutation.breaks);
-        rows.push((mutation, catch(&benches, mutation)));
+        let result = catch(&benches, mutation);
+        eprintln!("{}: {}", mutation.name, cell(&result));
+        rows.push((mutation, result));
     }
     Ok(report(&rows))
 }
