@@ -149,11 +149,11 @@ impl Generator {
     /// Mostly a few pages; where there is room for huge pages, now and then enough for one.
     fn span(&mut self) -> Span {
         let first = self.page();
-        let most = match self.pages == LARGE && self.one_in(6) {
-            true if self.one_in(2) => return self.huge_span(),
-            true => 700,
-            false => SPAN,
-        };
+        let long = self.pages == LARGE && self.one_in(6);
+        if long && self.one_in(2) {
+            return self.huge_span();
+        }
+        let most = if long { 700 } else { SPAN };
         let count = 1 + self.below(most.min(self.pages - first));
         Span { first, count }
     }
@@ -187,7 +187,7 @@ impl Generator {
 
     fn befalls(&mut self, span: Span) -> Op {
         let first = span.first + self.below(span.count);
-        let part = Span { first, count: 1 + self.below(span.first + span.count - first) };
+        let part = Span { first, count: 1 + self.below(span.end() - first) };
         match self.below(12) {
             0 => Op::Unmap(part),
             1 => Op::Protect { span: part, prot: self.prot() },

@@ -17,7 +17,7 @@ const NAMES: &[(&str, &str)] = &[
     ("thp_fault_alloc", "huge pages at a fault"),
     ("thp_collapse_alloc", "by a collapse"),
     ("thp_split_page", "split"),
-    ("thp_split_pmd", "of which only a part was changed"),
+    ("thp_split_pmd", "mapped page by page since"),
     ("thp_swpout", "swapped out whole"),
 ];
 

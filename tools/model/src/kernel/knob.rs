@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the daemon that makes huge pages may take for its rounds, and for one of them.
 const ROUNDS: Duration = Duration::from_secs(1);
 const ROUND: Duration = Duration::from_millis(50);
+/// Milliseconds that no sequence takes.
+const ASLEEP: &str = "600000";
 
 fn read_number(path: &str) -> io::Result<u64> {
     fs::read_to_string(path)?.trim().parse().map_err(io::Error::other)
@@ -33,7 +35,7 @@ pub fn reset() -> io::Result<()> {
         (format!("{THP}/enabled"), "never"),
         // It has two files. As the other says, which is what a sequence sets.
         (huge_file(largest_kib()?), "inherit"),
-        (format!("{THP}/khugepaged/scan_sleep_millisecs"), "600000"),
+        (format!("{THP}/khugepaged/scan_sleep_millisecs"), ASLEEP),
         (format!("{KSM}/run"), "0"),
     ] {
         if Path::new(&file).exists() {
@@ -68,6 +70,17 @@ pub fn huge_file(kib: u32) -> String {
     if kib == 0 { format!("{THP}/enabled") } else { format!("{THP}/hugepages-{kib}kB/enabled") }
 }
 
+/// Waits until the daemon of a folder has done two full rounds, or for so long.
+fn two_rounds(folder: &str, patience: Duration) -> io::Result<()> {
+    let rounds = format!("{folder}/full_scans");
+    let (before, start) = (read_number(&rounds)?, Instant::now());
+    // A round that had begun does not count.
+    while read_number(&rounds)? < before + 3 && start.elapsed() < patience {
+        sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
 /// Lets the daemon merge pages, for two full rounds, or takes merged pages apart.
 pub fn ksm(what: Ksm) -> io::Result<()> {
     if what == Ksm::Unmerge {
@@ -76,28 +89,19 @@ pub fn ksm(what: Ksm) -> io::Result<()> {
     for (file, value) in [("pages_to_scan", "4096"), ("sleep_millisecs", "1"), ("use_zero_pages", "1"), ("run", "1")] {
         fs::write(format!("{KSM}/{file}"), value)?;
     }
-    let rounds = format!("{KSM}/full_scans");
-    let (before, start) = (read_number(&rounds)?, Instant::now());
-    // A round that had begun does not count.
-    while read_number(&rounds)? < before + 3 && start.elapsed() < PATIENCE {
-        sleep(Duration::from_millis(2));
-    }
+    two_rounds(KSM, PATIENCE)?;
     fs::write(format!("{KSM}/run"), "0")
 }
 
 /// Lets the daemon that makes huge pages look at all memory, for two full rounds, and stops it.
 pub fn khugepaged() -> io::Result<()> {
     let folder = format!("{THP}/khugepaged");
-    let rounds = format!("{folder}/full_scans");
-    let (before, start) = (read_number(&rounds)?, Instant::now());
     for (file, value) in [("pages_to_scan", "65536"), ("alloc_sleep_millisecs", "1"), ("scan_sleep_millisecs", "1")] {
         fs::write(format!("{folder}/{file}"), value)?;
     }
     // There may be no process that it would look at.
-    while read_number(&rounds)? < before + 3 && start.elapsed() < ROUNDS {
-        sleep(Duration::from_millis(2));
-    }
-    fs::write(format!("{folder}/scan_sleep_millisecs"), "600000")?;
+    two_rounds(&folder, ROUNDS)?;
+    fs::write(format!("{folder}/scan_sleep_millisecs"), ASLEEP)?;
     // It ends the round that it is in.
     sleep(ROUND);
     Ok(())
