@@ -38,10 +38,13 @@ impl Content {
     /// Finds out whether `words`, which are a page, repeat every 1, 2, 4, 8 or 16 bytes.
     ///
     /// All these periods divide 16 bytes, so one pass that looks for that period finds them all.
-    pub(crate) fn classify(words: &[u64]) -> Self {
-        match words {
-            &[even, odd, ..] if repeats(words, [even, odd]) => Self::Pattern([even, odd]),
-            _ => Self::Page,
+    pub(crate) fn classify<const WORDS: usize>(words: &[u64; WORDS]) -> Self {
+        let pair = [words[0], words[1]];
+
+        if repeats(words, pair) {
+            Self::Pattern(pair)
+        } else {
+            Self::Page
         }
     }
 
@@ -64,11 +67,12 @@ impl Content {
 }
 
 /// Do `words` repeat `pair` to their end?
-fn repeats(words: &[u64], pair: [u64; 2]) -> bool {
-    let repeats = |words: &[u64]| words.iter().zip(pair.iter().cycle()).all(|(a, b)| a == b);
-    let groups = words.chunks_exact(GROUP);
+fn repeats<const WORDS: usize>(words: &[u64; WORDS], pair: [u64; 2]) -> bool {
+    const { assert!(WORDS % GROUP == 0) };
 
-    repeats(groups.remainder()) && groups.into_iter().all(repeats)
+    words
+        .chunks_exact(GROUP)
+        .all(|words| words.iter().zip(pair.iter().cycle()).all(|(a, b)| a == b))
 }
 
 /// Are two pages equal?

@@ -95,13 +95,12 @@ fn run(args: &Args) -> Result<bool> {
             Ok(()) => report::passed(number, sequence.seed, done, begin.elapsed()),
             Err(failure) => {
                 failed += 1;
-                if !args.until_failure {
-                    cut_down(args, &mut runner, &sequence, &failure)?;
-                }
-                report::failed(number, sequence.seed, &failure);
                 if args.until_failure {
+                    report::failed(number, sequence.seed, &failure);
                     break;
                 }
+                cut_down(args, &mut runner, &sequence, &failure)?;
+                report::failed(number, sequence.seed, &failure);
             }
         }
     }

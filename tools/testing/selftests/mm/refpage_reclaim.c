@@ -367,29 +367,46 @@ TEST_F_TIMEOUT(refpage_memcg, pressure, 180)
  * space is prepared first, so that nearly all that is charged are captures.
  */
 #define CAPTURE_LIMIT	"2M"
-#define SPARE_CAPTURES	64
 #define MAX_CAPTURES	1024	/* CONFIG_DEBUG_VM looks at each VMA each time */
 
 /*
- * In the child: replaces page by page; how many captures there was room for.
- * It gives some back, or the next page that it touches is one too many.
+ * In a child, which is a member of the group only while it asks: anything else
+ * that it does may need memory, too.  The VMA of a mapping is charged like any
+ * other, and that may call the OOM killer, which must not find anybody.
  */
-static int capture_until_full(char *room, size_t page, int *err)
+static int join_group_unkillable(FIXTURE_DATA(refpage_memcg) *self)
+{
+	int leave = open(CGROUP_ROOT "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	if (leave < 0 || refpage_write_text("/proc/self/oom_score_adj", "-1000"))
+		_exit(1);
+	join_group(self);
+	return leave;
+}
+
+static void leave_group(int leave)
+{
+	if (write(leave, "0", 1) != 1)
+		_exit(2);
+	close(leave);
+}
+
+/* In the child: replaces page by page; how many captures there was room for. */
+static int capture_until_full(FIXTURE_DATA(refpage_memcg) *self, char *room,
+			      int *err)
 {
 	unsigned long *source = (unsigned long *)refpage_source(SEED);
-	int i;
+	int i, leave = join_group_unkillable(self);
 
 	for (i = 0; i < MAX_CAPTURES; i++) {
 		source[3] = i;
-		if (refpage_mmap(room + i * page, page, PROT_READ | PROT_WRITE,
-				 MAP_FIXED, source) == MAP_FAILED)
+		if (refpage_mmap(room + i * self->page, self->page,
+				 PROT_READ | PROT_WRITE, MAP_FIXED,
+				 source) == MAP_FAILED)
 			break;
 	}
 	*err = errno;
-	if (i < SPARE_CAPTURES)
-		return 0;
-	i -= SPARE_CAPTURES;
-	munmap(room + i * page, SPARE_CAPTURES * page);
+	leave_group(leave);
 	return i;
 }
 
@@ -428,8 +445,7 @@ TEST_F_TIMEOUT(refpage_memcg, captures_are_charged, 180)
 			mprotect(room + i * self->page, self->page, PROT_READ);
 		for (i = 0; i < MAX_CAPTURES; i += 2)
 			FORCE_READ(room[i * self->page]);
-		join_group(self);
-		n = capture_until_full(room, self->page, &err);
+		n = capture_until_full(self, room, &err);
 		EXPECT_EQ(ENOMEM, err);
 		EXPECT_LT(MAX_CAPTURES / 4, n);
 		EXPECT_GT(MAX_CAPTURES, n);
@@ -470,27 +486,20 @@ struct taken {
 	int wrong;
 };
 
-/*
- * In the child, which is a member of the group only while it asks: anything else
- * that it does may need memory, too.  The VMA of a mapping is charged like any
- * other, and that may call the OOM killer, which must not find anybody.
- */
+/* In the child. */
 static void take(FIXTURE_DATA(refpage_memcg) *self, char *room, int taker,
 		 struct taken *taken)
 {
-	int leave = open(CGROUP_ROOT "/cgroup.procs", O_WRONLY | O_CLOEXEC);
 	unsigned long *source = (unsigned long *)refpage_source(SEED);
 	bool got[PAGES_EACH];
 	char want[self->page];
-	int i;
+	int i, leave;
 
 	/* What is written below is no longer shared with the parent. */
 	memset(got, 0, sizeof(got));
 	memset(taken, 0, sizeof(*taken));
 	errno = 0;
-	if (leave < 0 || refpage_write_text("/proc/self/oom_score_adj", "-1000"))
-		_exit(1);
-	join_group(self);
+	leave = join_group_unkillable(self);
 	for (i = 0; i < PAGES_EACH; i++) {
 		source[3] = taker * PAGES_EACH + i;
 		got[i] = refpage_mmap(room + i * self->page, self->page,
@@ -500,8 +509,7 @@ static void take(FIXTURE_DATA(refpage_memcg) *self, char *room, int taker,
 		taken->refused += !got[i] && errno == ENOMEM;
 		taken->other_error += !got[i] && errno != ENOMEM;
 	}
-	if (write(leave, "0", 1) != 1)
-		_exit(2);
+	leave_group(leave);
 	for (i = 0; i < PAGES_EACH; i++) {
 		source[3] = taker * PAGES_EACH + i;
 		memcpy(want, source, self->page);
