@@ -49,6 +49,8 @@ const KINDS: &[(Kind, u32)] = &[
     (Kind::Compact, 1),
     (Kind::MovePages, 8),
     (Kind::SoftOffline, 1),
+    (Kind::FailStored, 2),
+    (Kind::FailCaptured, 2),
     (Kind::PagerFill, 8),
     (Kind::PagerMove, 3),
     (Kind::PagerProtect, 5),
@@ -82,6 +84,8 @@ enum Kind {
     Compact,
     MovePages,
     SoftOffline,
+    FailStored,
+    FailCaptured,
     PagerFill,
     PagerMove,
     PagerProtect,
@@ -94,7 +98,13 @@ impl Kind {
     fn may_be_inside(self) -> bool {
         !matches!(
             self,
-            Self::Handover | Self::Beside | Self::Compact | Self::Ksm | Self::Khugepaged | Self::SoftOffline
+            Self::Handover
+                | Self::Beside
+                | Self::Compact
+                | Self::Ksm
+                | Self::Khugepaged
+                | Self::SoftOffline
+                | Self::FailCaptured
         )
     }
 }
@@ -239,6 +249,10 @@ impl Generator {
             Kind::Compact => Op::Compact,
             Kind::MovePages => Op::MovePages { span: self.span(), node: self.below(2) as u32 },
             Kind::SoftOffline => Op::SoftOffline(self.page()),
+            Kind::FailStored => Op::FailStored(self.page()),
+            Kind::FailCaptured => {
+                Op::FailCaptured { seed: self.byte(), period: self.pick(&[1, 4, 16, PAGE as u16, PAGE as u16]) }
+            }
             Kind::PagerFill => self.pager_fill(),
             Kind::PagerMove => Op::PagerMove { from: self.page(), to: self.page() },
             Kind::PagerProtect => Op::PagerProtect { span: self.span(), seed: self.byte() },
@@ -453,6 +467,8 @@ mod tests {
             "beside",
             "compact",
             "soft-offline",
+            "fail-stored",
+            "fail-captured",
             "pager-move",
             "grow-anywhere",
         ] {

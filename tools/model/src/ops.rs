@@ -412,6 +412,15 @@ pub enum Op {
     },
     /// `MADV_SOFT_OFFLINE` of a page, if it has one of its own.
     SoftOffline(usize),
+    /// The memory of a page that is stored to fails; then the page is dropped.
+    FailStored(usize),
+    /// The memory of a captured page fails, that of a content of this operation alone.
+    FailCaptured {
+        /// Names the content.
+        seed: u8,
+        /// In bytes, after how many it repeats.
+        period: u16,
+    },
     /// The pages are dropped, then a user-space pager fills them.
     PagerFill {
         /// The pages.

@@ -50,7 +50,7 @@ impl World<'_> {
     }
 
     /// What must not be loaded: by an ordinary load that would be a signal, so a pipe asks in its place.
-    fn refused_load(&mut self, bytes: Bytes, by: Reader) -> Outcome {
+    pub(super) fn refused_load(&mut self, bytes: Bytes, by: Reader) -> Outcome {
         let by = if matches!(by, Reader::Cpu(_)) { Reader::Pipe } else { by };
         let mut seen = vec![0; bytes.len];
         let got = self.read(bytes, by, &mut seen)?;
@@ -119,7 +119,7 @@ impl World<'_> {
         Ok(Effect::Done)
     }
 
-    fn refused_store(&mut self, bytes: Bytes, seed: u8, by: Writer) -> Outcome {
+    pub(super) fn refused_store(&mut self, bytes: Bytes, seed: u8, by: Writer) -> Outcome {
         let by = if matches!(by, Writer::Cpu(_) | Writer::Exchange) { Writer::Pipe } else { by };
         let got = self.write(bytes, by, &content::bytes(seed.into(), bytes.len))?;
         refusal(&format!("{by:?} of what must not be stored to"), got, by == Writer::Mem)

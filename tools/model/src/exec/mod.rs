@@ -8,6 +8,7 @@ mod compare;
 mod direct;
 mod layout;
 mod map;
+mod memory_failure;
 mod pager;
 mod system;
 mod thread;
@@ -145,6 +146,8 @@ impl<'a> World<'a> {
             Op::Khugepaged => self.khugepaged(),
             Op::MovePages { span, node } => self.move_pages(*span, *node),
             Op::SoftOffline(page) => self.soft_offline(*page),
+            Op::FailStored(page) => self.fail_stored(*page),
+            Op::FailCaptured { seed, period } => self.fail_captured(*seed, *period),
             Op::PagerFill { span, fill } => self.pager_fill(*span, *fill),
             Op::PagerMove { from, to } => self.pager_move(*from, *to),
             Op::PagerProtect { span, seed } => self.pager_protect(*span, *seed),

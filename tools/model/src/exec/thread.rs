@@ -6,6 +6,7 @@ use super::{Effect, Outcome, World, expect};
 use crate::arena::{Arena, Request};
 use crate::content::{self, Page};
 use crate::failure::{Failure, Kind};
+use crate::model::Answer;
 use crate::ops::{Advice, MapFlag, Op, PAGE, Prot, Span};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,9 +20,7 @@ impl World<'_> {
     pub(super) fn beside(&mut self, seed: u8, ops: &[Op]) -> Outcome {
         let lane = self.arena.lane(PAGES);
         let base = content::repeated(seed.into(), PAGE);
-        let request = Request::reference(Prot::Write, MapFlag::Nothing, base.as_ptr().expose_provenance());
-        // The reference page need not be aligned in ordinary memory: a copy of it in the lane is.
-        expect("mmap for a thread", self.map_lane(lane, &base, request), Ok(()))?;
+        expect("mmap for a thread", self.map_lane(lane, &base), Ok(()))?;
         let worker = Worker { arena: self.arena, lane, base: *base, seed };
         let stop = AtomicBool::new(false);
         self.beside = true;
@@ -42,10 +41,10 @@ impl World<'_> {
     }
 
     /// Captures a page from where the mapping goes.
-    fn map_lane(&self, lane: Span, base: &Page, request: Request) -> crate::model::Answer {
+    pub(super) fn map_lane(&self, lane: Span, base: &Page) -> Answer {
         self.arena.map(lane, &Request::plain(Prot::Write, false))?;
         self.arena.store(lane.first * PAGE, &base[..], 0);
-        self.arena.map(lane, &Request { reference: self.arena.page(lane.first), ..request })
+        self.arena.map(lane, &Request::reference(Prot::Write, MapFlag::Nothing, self.arena.page(lane.first)))
     }
 }
 

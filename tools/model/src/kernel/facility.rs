@@ -28,6 +28,8 @@ pub enum Facility {
     Nodes,
     /// Soft offlining.
     SoftOffline,
+    /// Handling of memory that fails.
+    MemoryFailure,
     /// User-space pagers.
     Pager,
     /// Fault injection.
@@ -49,6 +51,7 @@ impl fmt::Display for Facility {
             Self::Compaction => out.write_str("compaction"),
             Self::Nodes => out.write_str("a second memory node"),
             Self::SoftOffline => out.write_str("soft offlining"),
+            Self::MemoryFailure => out.write_str("handling of memory failure"),
             Self::Pager => out.write_str("userfaultfd"),
             Self::FaultInjection => out.write_str("fault injection"),
             Self::Ring => out.write_str("io_uring"),
@@ -71,6 +74,7 @@ impl Op {
             Self::Compact => Facility::Compaction,
             Self::MovePages { .. } => Facility::Nodes,
             Self::SoftOffline(_) => Facility::SoftOffline,
+            Self::FailStored(_) | Self::FailCaptured { .. } => Facility::MemoryFailure,
             Self::PagerFill { .. } | Self::PagerMove { .. } | Self::PagerProtect { .. } => Facility::Pager,
             Self::FixedBuffer { .. } => Facility::Ring,
             Self::Load { by: Reader::Direct, .. } | Self::Store { by: Writer::Direct, .. } => Facility::Disk,
@@ -104,6 +108,7 @@ impl Facilities {
         note(Facility::Compaction, exists("/proc/sys/vm/compact_memory"));
         note(Facility::Nodes, exists("/sys/devices/system/node/node1"));
         note(Facility::SoftOffline, exists("/sys/devices/system/memory/soft_offline_page"));
+        note(Facility::MemoryFailure, exists("/sys/devices/system/memory/hard_offline_page"));
         note(Facility::FaultInjection, fault::prepare());
         let page = vec![0_u8; 2 * PAGE];
         let aligned = page.as_ptr().addr().next_multiple_of(PAGE);
