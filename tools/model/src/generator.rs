@@ -54,6 +54,7 @@ const KINDS: &[(Kind, u32)] = &[
     (Kind::PagerFill, 8),
     (Kind::PagerMove, 3),
     (Kind::PagerProtect, 5),
+    (Kind::Core, 1),
     (Kind::Compare, 20),
     (Kind::Count, 20),
 ];
@@ -89,6 +90,7 @@ enum Kind {
     PagerFill,
     PagerMove,
     PagerProtect,
+    Core,
     Compare,
     Count,
 }
@@ -256,6 +258,7 @@ impl Generator {
             Kind::PagerFill => self.pager_fill(),
             Kind::PagerMove => Op::PagerMove { from: self.page(), to: self.page() },
             Kind::PagerProtect => Op::PagerProtect { span: self.span(), seed: self.byte() },
+            Kind::Core => Op::Core,
             Kind::Compare => Op::Compare,
             Kind::Count => Op::Count,
         }
@@ -469,6 +472,7 @@ mod tests {
             "soft-offline",
             "fail-stored",
             "fail-captured",
+            "core",
             "pager-move",
             "grow-anywhere",
         ] {

@@ -442,6 +442,8 @@ pub enum Op {
         /// Names what is stored.
         seed: u8,
     },
+    /// A child with the same memory dumps core, which is compared.
+    Core,
     /// All bytes are compared.
     Compare,
     /// The layout and the number of stored pages are compared with what `/proc` says.

@@ -5,6 +5,7 @@
 mod access;
 mod children;
 mod compare;
+mod core;
 mod direct;
 mod layout;
 mod map;
@@ -151,6 +152,7 @@ impl<'a> World<'a> {
             Op::PagerFill { span, fill } => self.pager_fill(*span, *fill),
             Op::PagerMove { from, to } => self.pager_move(*from, *to),
             Op::PagerProtect { span, seed } => self.pager_protect(*span, *seed),
+            Op::Core => self.dump_core(),
             Op::Compare => self.compare_all(),
             Op::Count => self.count(),
         }

@@ -2,7 +2,7 @@
 
 //! What this kernel and this machine can do: an operation that needs more does nothing, and that is said once.
 
-use super::{fault, knob, pager, ring};
+use super::{core, fault, knob, pager, ring};
 use crate::ops::{Advice, Op, PAGE, Reader, Writer};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,6 +32,8 @@ pub enum Facility {
     MemoryFailure,
     /// User-space pagers.
     Pager,
+    /// Core dumps.
+    Core,
     /// Fault injection.
     FaultInjection,
     /// io_uring.
@@ -53,6 +55,7 @@ impl fmt::Display for Facility {
             Self::SoftOffline => out.write_str("soft offlining"),
             Self::MemoryFailure => out.write_str("handling of memory failure"),
             Self::Pager => out.write_str("userfaultfd"),
+            Self::Core => out.write_str("core dumps"),
             Self::FaultInjection => out.write_str("fault injection"),
             Self::Ring => out.write_str("io_uring"),
             Self::Disk => out.write_str("direct I/O"),
@@ -76,6 +79,7 @@ impl Op {
             Self::SoftOffline(_) => Facility::SoftOffline,
             Self::FailStored(_) | Self::FailCaptured { .. } => Facility::MemoryFailure,
             Self::PagerFill { .. } | Self::PagerMove { .. } | Self::PagerProtect { .. } => Facility::Pager,
+            Self::Core => Facility::Core,
             Self::FixedBuffer { .. } => Facility::Ring,
             Self::Load { by: Reader::Direct, .. } | Self::Store { by: Writer::Direct, .. } => Facility::Disk,
             _ => return None,
@@ -109,6 +113,7 @@ impl Facilities {
         note(Facility::Nodes, exists("/sys/devices/system/node/node1"));
         note(Facility::SoftOffline, exists("/sys/devices/system/memory/soft_offline_page"));
         note(Facility::MemoryFailure, exists("/sys/devices/system/memory/hard_offline_page"));
+        note(Facility::Core, core::prepare());
         note(Facility::FaultInjection, fault::prepare());
         let page = vec![0_u8; 2 * PAGE];
         let aligned = page.as_ptr().addr().next_multiple_of(PAGE);

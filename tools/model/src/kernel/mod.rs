@@ -2,6 +2,7 @@
 
 //! The kernel's side doors: files in `/proc` and `/sys`, and calls that the C library has no name for.
 
+pub mod core;
 pub mod events;
 pub mod facility;
 pub mod fault;

@@ -95,14 +95,14 @@ fn advise_page(page: &mut Mapped, advice: Advice) -> Answer {
         Advice::DoFork => page.dont_fork = false,
         Advice::WipeOnFork => page.wipe_on_fork = true,
         Advice::KeepOnFork => page.wipe_on_fork = false,
+        Advice::DontDump => page.dont_dump = true,
+        Advice::DoDump => page.dont_dump = false,
         Advice::Normal
         | Advice::Random
         | Advice::Sequential
         | Advice::WillNeed
         | Advice::PopulateRead
         | Advice::PopulateWrite
-        | Advice::DontDump
-        | Advice::DoDump
         | Advice::HugePage
         | Advice::NoHugePage
         | Advice::Collapse => {}

@@ -45,6 +45,8 @@ pub struct Mapped {
     pub dont_fork: bool,
     /// The child gets it clean.
     pub wipe_on_fork: bool,
+    /// A core dump leaves it out.
+    pub dont_dump: bool,
 }
 
 impl Mapped {
@@ -63,6 +65,7 @@ impl Mapped {
             mergeable: false,
             dont_fork: false,
             wipe_on_fork: false,
+            dont_dump: false,
         }
     }
 
