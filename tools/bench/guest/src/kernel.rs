@@ -10,6 +10,8 @@ use refmap::page_size;
 use std::fs;
 use std::path::Path;
 
+const THP: &str = "/sys/kernel/mm/transparent_hugepage";
+
 /// Tells whether `MAP_REFPAGE` is there, by the documented test: one call that succeeds.
 pub fn has_refpage() -> Result<(), String> {
     let probe = || -> Result<Mapping> {
@@ -27,13 +29,38 @@ pub fn areas() -> Result<f64> {
 
 /// Resident memory of this process in bytes, counted in its page tables: the counters in `status` lag behind.
 pub fn resident() -> Result<f64> {
-    let text = fs::read_to_string("/proc/self/smaps_rollup").context("/proc/self/smaps_rollup cannot be read")?;
-    find_resident(&text).context("/proc/self/smaps_rollup has no Rss")
+    of_all_areas("Rss")
 }
 
-fn find_resident(text: &str) -> Option<f64> {
-    let value = text.lines().find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB"))?;
+/// Memory of this process that is mapped as huge pages, in bytes.
+pub fn huge_mapped() -> Result<f64> {
+    of_all_areas("AnonHugePages")
+}
+
+fn of_all_areas(field: &str) -> Result<f64> {
+    let text = fs::read_to_string("/proc/self/smaps_rollup").context("/proc/self/smaps_rollup cannot be read")?;
+    find_bytes(&text, field).with_context(|| format!("/proc/self/smaps_rollup has no {field}"))
+}
+
+/// The value of a field in text of the form `NAME: VALUE kB`, a line each.
+fn find_bytes(text: &str, field: &str) -> Option<f64> {
+    let value =
+        text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')?.trim().strip_suffix(" kB"))?;
     Some(value.parse::<f64>().ok()? * 1024.0)
+}
+
+/// The large folios that page faults have got since the kernel booted, of all sizes.
+pub fn large_folios() -> Result<f64> {
+    let mut sum = 0.0;
+    // A kernel that knows none has no such folder.
+    for entry in fs::read_dir(THP).into_iter().flatten().flatten() {
+        let counter = entry.path().join("stats/anon_fault_alloc");
+        if counter.exists() {
+            let text = fs::read_to_string(&counter).with_context(|| format!("{} cannot be read", counter.display()))?;
+            sum += text.trim().parse::<f64>().with_context(|| format!("{} is no number", counter.display()))?;
+        }
+    }
+    Ok(sum)
 }
 
 /// Memory of the page tables of this process, in bytes.
@@ -90,7 +117,7 @@ impl HugePages {
 
     /// Makes it so for memory that is touched from now on.
     pub fn set(&self) -> Result<()> {
-        let folder = Path::new("/sys/kernel/mm/transparent_hugepage");
+        let folder = Path::new(THP);
         let set = |name: &str, value: &str| {
             let path = folder.join(name);
             fs::write(&path, value).with_context(|| format!("{value} cannot be written to {}", path.display()))
@@ -116,8 +143,8 @@ mod tests {
     #[test]
     fn resident_memory_is_that_of_all_areas() {
         let text = "55d0-7ffe ---p 00000000 00:00 0  [rollup]\nRss:                1852 kB\nPss:  90 kB\n";
-        assert_eq!(find_resident(text), Some(1852.0 * 1024.0));
-        assert_eq!(find_resident("Pss: 1 kB\n"), None);
+        assert_eq!(find_bytes(text, "Rss"), Some(1852.0 * 1024.0));
+        assert_eq!(find_bytes(text, "Ps"), None);
     }
 
     #[test]

@@ -153,6 +153,10 @@ pub enum Measure {
     Structure,
     /// Page faults without I/O.
     Faults,
+    /// Large folios that page faults got.
+    LargeFolios,
+    /// Growth of the memory that is mapped as huge pages.
+    HugeMapped,
     /// Memory that an allocator mapped for blocks.
     Mapped,
     /// Memory that an allocator cleared since it does not come as zeros.
@@ -165,8 +169,8 @@ impl Measure {
         match self {
             Self::Time => Unit::Nanoseconds,
             Self::PeakRss | Self::PageTables | Self::Kernel | Self::Structure => Unit::Bytes,
-            Self::Mapped | Self::Cleared => Unit::Bytes,
-            Self::Areas | Self::Captured | Self::Faults => Unit::Count,
+            Self::HugeMapped | Self::Mapped | Self::Cleared => Unit::Bytes,
+            Self::Areas | Self::Captured | Self::Faults | Self::LargeFolios => Unit::Count,
         }
     }
 
@@ -181,6 +185,8 @@ impl Measure {
             Self::Captured => "captured pages",
             Self::Structure => "size",
             Self::Faults => "faults",
+            Self::LargeFolios => "large folios",
+            Self::HugeMapped => "mapped as huge pages",
             Self::Mapped => "mapped for blocks",
             Self::Cleared => "cleared for calloc",
         }

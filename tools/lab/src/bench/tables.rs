@@ -122,7 +122,14 @@ fn values(boot: &Boot) -> String {
         let title = format!("Read first, {}", measure.name());
         text += &section(&title, by_way(boot, Workload::ReadFirst, measure));
     }
-    for measure in [Measure::Time, Measure::Faults, Measure::PeakRss, Measure::PageTables] {
+    for measure in [
+        Measure::Time,
+        Measure::Faults,
+        Measure::PeakRss,
+        Measure::PageTables,
+        Measure::LargeFolios,
+        Measure::HugeMapped,
+    ] {
         text += &section(&format!("Reads, {}", measure.name()), reads(boot, measure));
     }
     text

@@ -99,7 +99,9 @@ fn row(bench: &mut Bench, setting: &HugePages, size: usize, reader: &Reader, way
         let grown = grown(&source, reader, &rng)?;
         bench.exact(case, Measure::PeakRss, grown.resident)?;
         bench.exact(case, Measure::PageTables, grown.tables)?;
-        bench.exact(case, Measure::Faults, grown.faults)
+        bench.exact(case, Measure::Faults, grown.faults)?;
+        bench.exact(case, Measure::LargeFolios, grown.large_folios)?;
+        bench.exact(case, Measure::HugeMapped, grown.huge_mapped)
     })
 }
 
@@ -114,15 +116,24 @@ struct Grown {
     resident: f64,
     tables: f64,
     faults: f64,
+    large_folios: f64,
+    huge_mapped: f64,
 }
 
 fn grown(source: &Source, reader: &Reader, rng: &Rng) -> Result<Grown> {
     let (resident, tables) = (kernel::resident()?, kernel::page_tables()?);
+    let (large_folios, huge_mapped) = (kernel::large_folios()?, kernel::huge_mapped()?);
     let mut mapping = source.map()?;
     let faults = kernel::faults()?;
     (reader.work)(&mut mapping, rng.clone());
     let faults = kernel::faults()? - faults;
-    Ok(Grown { resident: kernel::resident()? - resident, tables: kernel::page_tables()? - tables, faults })
+    Ok(Grown {
+        resident: kernel::resident()? - resident,
+        tables: kernel::page_tables()? - tables,
+        faults,
+        large_folios: kernel::large_folios()? - large_folios,
+        huge_mapped: kernel::huge_mapped()? - huge_mapped,
+    })
 }
 
 fn load_every(memory: &Mapping, step: usize) {
