@@ -39,11 +39,20 @@ pub fn repeated(seed: u64, period: usize) -> Page {
     Rc::new(page)
 }
 
+/// The same but for the byte at an offset.
+fn flawed(seed: u64, period: usize, at: usize) -> Page {
+    let mut page = repeated(seed, period);
+    let byte = &mut Rc::make_mut(&mut page)[at];
+    *byte = !*byte;
+    page
+}
+
 /// The content, unless it is that of a page of the arena.
 pub fn fixed(content: Content) -> Option<Page> {
     match content {
         Content::Zeros => Some(zeros()),
         Content::Repeat { seed, period } => Some(repeated(seed.into(), period.into())),
+        Content::Flawed { seed, period, at } => Some(flawed(seed.into(), period.into(), at.into())),
         Content::Arena(_) => None,
     }
 }

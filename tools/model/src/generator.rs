@@ -282,10 +282,12 @@ impl Generator {
 
     /// Few contents, so that neighbours often have the same one and merge.
     fn content(&mut self) -> Content {
-        match self.below(8) {
+        let period = self.pick(&[1, 2, 4, 8, 16]);
+        match self.below(9) {
             0 => Content::Zeros,
             1 | 2 => Content::Arena(self.page()),
-            3 | 4 => Content::Repeat { seed: 1, period: self.pick(&[1, 2, 4, 8, 16]) },
+            3 | 4 => Content::Repeat { seed: 1, period },
+            5 => Content::Flawed { seed: 1, period, at: self.pick(&[0, 8, 2047, PAGE as u16 - 1]) },
             _ => Content::Repeat { seed: self.pick(&[1, 2, 3]), period: PAGE as u16 },
         }
     }
@@ -472,6 +474,7 @@ mod tests {
             "soft-offline",
             "fail-stored",
             "fail-captured",
+            "flawed",
             "core",
             "pager-move",
             "grow-anywhere",

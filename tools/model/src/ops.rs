@@ -61,6 +61,15 @@ pub enum Content {
         /// In bytes: 1, 2, 4, 8 or 16; 4096 for a page that does not repeat.
         period: u16,
     },
+    /// The same but for one byte.
+    Flawed {
+        /// Names the bytes.
+        seed: u8,
+        /// In bytes.
+        period: u16,
+        /// Offset of the byte.
+        at: u16,
+    },
     /// Whatever this page of the arena holds.
     Arena(usize),
 }

@@ -951,6 +951,10 @@ TEST_F(refpage_uffd, poison)
 
 	EXPECT_TRUE(read_gets_sigbus(self->area));
 	EXPECT_CONTENT(self->area + self->page, self->size - self->page, SEED);
+	/* Nor is there anything to capture. */
+	EXPECT_EQ(MAP_FAILED, refpage_mmap(NULL, self->page, PROT_READ, 0,
+					   self->area));
+	EXPECT_EQ(EFAULT, errno);
 	pid = fork();
 	ASSERT_NE(-1, pid);
 	if (!pid)
