@@ -79,13 +79,13 @@ fn of_base(subject: &Subject, name: &str, options: &[&str]) -> Result<String> {
 const IN_PREPARE: &[(&str, &str)] = &[("rust/kernel/", "rust/kernel.o"), ("rust/helpers/", "rust/helpers/helpers.o")];
 
 /// A tree and the folder that it is built in.
-struct Build {
-    tree: PathBuf,
-    output: PathBuf,
+pub struct Build {
+    pub tree: PathBuf,
+    pub output: PathBuf,
 }
 
 impl Build {
-    fn of_tip(subject: &Subject) -> Result<Self> {
+    pub fn of_tip(subject: &Subject) -> Result<Self> {
         let tree = subject.git.dir().canonicalize()?;
         if !subject.git.changes()?.is_empty() || subject.git.commit("HEAD")? != subject.tip {
             bail!("{} does not have the series checked out as it is committed: `make tree` does that", tree.display());
@@ -109,7 +109,7 @@ impl Build {
         }
     }
 
-    fn build(&self, arguments: &[&str]) -> Result<String> {
+    pub fn build(&self, arguments: &[&str]) -> Result<String> {
         let (built, log) = self.make(arguments)?;
         if !built {
             bail!("{} does not build:\n{}", self.tree.display(), cmd::tail(&log, 12));

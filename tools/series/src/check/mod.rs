@@ -3,6 +3,7 @@
 mod b4;
 mod build;
 mod checkpatch;
+mod elsewhere;
 mod kernel_doc;
 mod rustfmt;
 mod shellcheck;
@@ -101,6 +102,7 @@ const CHECKS: &[Check] = &[
     Check { name: "warnings", builds: true, run: build::warnings },
     Check { name: "sparse", builds: true, run: build::sparse },
     Check { name: "rustdoc", builds: true, run: build::rustdoc },
+    Check { name: "elsewhere", builds: true, run: elsewhere::run },
 ];
 
 /// The names that `--only` takes.
