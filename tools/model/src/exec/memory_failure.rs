@@ -49,9 +49,10 @@ impl World<'_> {
         if self.arena.advise(page(LOADED), MADV_HWPOISON).is_ok() {
             return Err(Failure::new(Kind::Answer, "MADV_HWPOISON took a captured page from its users"));
         }
-        let untouched = Bytes { at: page(UNTOUCHED).first * PAGE, len: PAGE };
-        self.refused_load(untouched, Reader::Pipe)?;
-        self.refused_load(untouched, Reader::ProcessVm)?;
+        let bytes = |index: usize| Bytes { at: page(index).first * PAGE, len: PAGE };
+        self.refused_load(bytes(UNTOUCHED), Reader::Pipe)?;
+        // Mapped as it is, the kernel must not read it for others.
+        self.refused_load(bytes(LOADED), Reader::ProcessVm)?;
         self.store_to_failed(page(STORED), &base, period)?;
         expect("mmap of what had failed", self.map_lane(page(LATER), &base), Ok(()))?;
         self.lane_reads(page(LATER), &base)?;
