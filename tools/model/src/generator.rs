@@ -253,7 +253,7 @@ impl Generator {
             Kind::SoftOffline => Op::SoftOffline(self.page()),
             Kind::FailStored => Op::FailStored(self.page()),
             Kind::FailCaptured => {
-                Op::FailCaptured { seed: self.byte(), period: self.pick(&[1, 4, 16, PAGE as u16, PAGE as u16]) }
+                Op::FailCaptured { seed: self.byte(), period: self.pick(&[8, 4, 16, PAGE as u16, PAGE as u16]) }
             }
             Kind::PagerFill => self.pager_fill(),
             Kind::PagerMove => Op::PagerMove { from: self.page(), to: self.page() },

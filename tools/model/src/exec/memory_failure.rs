@@ -39,7 +39,7 @@ impl World<'_> {
         Ok(Effect::Done)
     }
 
-    /// In mappings of its own, since every mapping of the content loses its clean pages.
+    /// In mappings of its own, since every mapping of the content loses its clean pages. A single byte may be what others repeat.
     pub(super) fn fail_captured(&mut self, seed: u8, period: u16) -> Outcome {
         let base = content::repeated(CONTENTS + u64::from(seed), period.into());
         let lane = self.arena.lane(LATER + 1);
