@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const CRATE: &str = "scudo-sys";
-const OURS: [&str; 3] = ["fresh.cpp", "fresh.h", "scudo.patch"];
+const OURS: [&str; 7] =
+    ["environment.cpp", "environment.h", "fresh.cpp", "fresh.h", "scudo.patch", "tags.cpp", "tags.h"];
 /// Other systems' parts, and wrappers for other C libraries.
 const LEFT_OUT: [&str; 3] = ["fuchsia.cpp", "trusty.cpp", "wrappers_c_bionic.cpp"];
 /// The one file that may use instructions that not every processor has; it is called where there are some.
@@ -80,14 +81,15 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
 
 fn compile(folder: &Path) -> Result<()> {
     let compiler = env::var("CXX").unwrap_or_else(|_| "clang++".into());
-    let extra = match env::var("CARGO_CFG_TARGET_ARCH")?.as_str() {
-        "x86_64" => "-msse4.2",
-        "aarch64" => "-march=armv8-a+crc",
+    let (target, extra) = match env::var("CARGO_CFG_TARGET_ARCH")?.as_str() {
+        "x86_64" => ("--target=x86_64-linux-gnu", "-msse4.2"),
+        "aarch64" => ("--target=aarch64-linux-gnu", "-march=armv8-a+crc"),
         other => anyhow::bail!("Scudo is not built for {other} here: add the flag for its checksum"),
     };
-    output(at(&compiler, folder, FLAGS.into_iter().chain([extra, "-c", CHECKSUM, "-ochecksum.o"])))?;
+    let common = || FLAGS.into_iter().chain([target]);
+    output(at(&compiler, folder, common().chain([extra, "-c", CHECKSUM, "-ochecksum.o"])))?;
     let sources = sources(folder)?;
-    let words = FLAGS.into_iter().chain(LINK).chain(["checksum.o"]).chain(sources.iter().map(String::as_str));
+    let words = common().chain(LINK).chain(["checksum.o"]).chain(sources.iter().map(String::as_str));
     output(at(&compiler, folder, words))?;
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 #include "fresh.h"
 
+#include "environment.h"
+#include "tags.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +22,10 @@ namespace fresh {
 
 namespace {
 
-// Exit statuses of sysexits.h: the environment asks for nonsense, the kernel cannot do what is asked.
-constexpr int BadUsage = 64;
-constexpr int Unavailable = 69;
+using environment::BadUsage;
+using environment::choice;
+using environment::fail;
+using environment::Unavailable;
 
 enum class Mode { None, Memset, Refpage };
 
@@ -54,29 +57,6 @@ uint64_t get(const uint64_t &Count) {
   return __atomic_load_n(&Count, __ATOMIC_RELAXED);
 }
 
-// Says one sentence without a heap, and ends the process: exit handlers might allocate.
-[[noreturn]] void fail(int Status, const char *Format, ...) {
-  char Line[256];
-  va_list Args;
-  va_start(Args, Format);
-  int Length = vsnprintf(Line, sizeof(Line), Format, Args);
-  va_end(Args);
-  if (Length > 0 && write(STDERR_FILENO, Line, strnlen(Line, sizeof(Line))) < 0)
-    _exit(Status);
-  _exit(Status);
-}
-
-// Which of the names is the value of a variable: the first one where it is not set.
-template <size_t N> size_t choice(const char *Variable, const char *const (&Names)[N], const char *Known) {
-  const char *Value = getenv(Variable);
-  if (!Value)
-    return 0;
-  for (size_t I = 0; I < N; I++)
-    if (!strcmp(Value, Names[I]))
-      return I;
-  fail(BadUsage, "refscudo: %s: set it to %s\n", Variable, Known);
-}
-
 void readSeed() {
   const char *Value = getenv("REFSCUDO_SEED");
   if (!Value)
@@ -90,7 +70,7 @@ void readSeed() {
 }
 
 // Where MAP_REFPAGE looks for the page to take.
-off_t offset(void *Page) { return static_cast<off_t>(reinterpret_cast<uptr>(Page)); }
+off_t offset(const void *Page) { return static_cast<off_t>(reinterpret_cast<uptr>(Page)); }
 
 void makeReference() {
   const uptr PageSize = scudo::getPageSizeCached();
@@ -98,13 +78,7 @@ void makeReference() {
   if (Page == MAP_FAILED)
     fail(Unavailable, "refscudo: mmap of the first page failed: raise the memory limit\n");
   memset(Page, scudo::PatternFillByte, PageSize);
-  Reference = mmap(nullptr, PageSize, PROT_READ, MAP_PRIVATE | MAP_REFPAGE, -1, offset(Page));
-  if (Reference == MAP_FAILED)
-    fail(Unavailable,
-         "refscudo: this kernel has no MAP_REFPAGE: boot the patched kernel with CONFIG_REFPAGE=y, or set "
-         "REFSCUDO_MODE to memset or none\n");
-  // The new mapping has what it needs.
-  munmap(Page, PageSize);
+  Reference = capture(Page, PROT_READ, "REFSCUDO_MODE to memset or none");
 }
 
 // Resident pages of this process, exactly: the second number of the file.
@@ -180,12 +154,27 @@ void init() {
     makeReference();
 }
 
+bool hasPattern() { return TheMode != Mode::None; }
+
+void *capture(void *Page, int Prot, const char *Else) {
+  const uptr PageSize = scudo::getPageSizeCached();
+  void *Captured = mmap(nullptr, PageSize, Prot, MAP_PRIVATE | MAP_REFPAGE, -1, offset(Page));
+  if (Captured == MAP_FAILED)
+    fail(Unavailable,
+         "refscudo: this kernel has no MAP_REFPAGE: boot the patched kernel with CONFIG_REFPAGE=y, or set %s\n", Else);
+  // The new mapping has what it needs.
+  munmap(Page, PageSize);
+  return Captured;
+}
+
 void *map(void *Addr, uptr Size, int Prot, int MmapFlags, bool Zeroed, scudo::MapPlatformData *Data) {
   const bool Filled = TheMode != Mode::None && !(Zeroed && !CallocClears);
   const bool ByKernel = Filled && TheMode == Mode::Refpage;
-  if (ByKernel)
+  const void *Tagged = Data ? tags::reference(Data->Tag) : nullptr;
+  const void *Page = ByKernel ? Reference : Tagged;
+  if (Page)
     MmapFlags |= MAP_REFPAGE;
-  void *P = mmap(Addr, Size, Prot, MmapFlags, -1, ByKernel ? offset(Reference) : 0);
+  void *P = mmap(Addr, Size, Prot, MmapFlags, -1, Page ? offset(Page) : 0);
   if (P == MAP_FAILED)
     return P;
   if (Filled && !ByKernel)

@@ -99,13 +99,29 @@ fn refpage_works_or_is_refused_in_one_sentence() {
 
 #[test]
 fn nonsense_in_the_environment_is_refused_in_one_sentence() {
-    for (name, value) in
-        [("REFSCUDO_MODE", "zero"), ("REFSCUDO_CALLOC", "no"), ("REFSCUDO_PEAK", "2"), ("REFSCUDO_SEED", "x")]
-    {
+    for (name, value) in [
+        ("REFSCUDO_MODE", "zero"),
+        ("REFSCUDO_CALLOC", "no"),
+        ("REFSCUDO_PEAK", "2"),
+        ("REFSCUDO_SEED", "x"),
+        ("REFSCUDO_TAGS", "all"),
+    ] {
         let output = run("true", &[], &[(name, value)]);
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(64), "{message}");
         assert!(message.starts_with(&format!("refscudo: {name}: set it to ")), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+/// What tags do is tested in a guest that has them.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn tags_are_refused_in_one_sentence_without_them() {
+    for tags in refscudo::Tags::ALL {
+        let output = run("true", &[], &[("REFSCUDO_TAGS", tags.name())]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(69), "{message}");
+        assert!(message.starts_with("refscudo: this machine has no memory tags"), "{message}");
     }
 }

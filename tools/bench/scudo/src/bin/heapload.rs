@@ -6,6 +6,7 @@
 //! blocks lie from the first one, `heapload folder` where the library was made.
 
 use std::ffi::c_void;
+use std::hint::black_box;
 use std::process::ExitCode;
 use std::slice;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -55,7 +56,8 @@ fn contract(byte: u64) {
             assert!(block as usize % 4096 == 0, "aligned_alloc({size})");
             libc::free(block);
         }
-        assert!(libc::calloc(usize::MAX / 2, 3).is_null());
+        // The compiler takes it for granted that memory which nobody uses could be had.
+        assert!(black_box(libc::calloc(black_box(usize::MAX / 2), 3)).is_null());
     }
 }
 
@@ -86,7 +88,7 @@ fn used(size: usize) {
 unsafe fn holds(block: *mut c_void, size: usize, byte: u64) -> bool {
     assert!(!block.is_null());
     // SAFETY: the caller's promise. What is fresh has a value for the kernel, of which the compiler is not told.
-    let bytes = unsafe { slice::from_raw_parts(std::hint::black_box(block).cast::<u8>(), size) };
+    let bytes = unsafe { slice::from_raw_parts(black_box(block).cast::<u8>(), size) };
     bytes.iter().all(|&found| u64::from(found) == byte)
 }
 
