@@ -51,6 +51,14 @@ impl Arch {
         }
     }
 
+    /// Its name, as Rust has it, with the C library that our programs are for.
+    pub fn rust_target(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-unknown-linux-gnu",
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+
     /// What the names of its compilers begin with, where they are not those of the machine.
     pub fn cross(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ mod kernel;
 mod kvm;
 mod lock;
 mod outcome;
+mod programs;
 mod regress;
 mod session;
 mod suites;

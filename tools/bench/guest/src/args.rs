@@ -15,16 +15,16 @@ pub struct Args {
     #[arg(long, default_value_t = 2020)]
     pub seed: u64,
 
-    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first, reads, heap
+    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first, reads, heap, tags
     #[arg(long, value_delimiter = ',', value_parser = workload,
           default_value = "everybody,microbench,fault,scale,read-first,reads")]
     pub only: Vec<Workload>,
 
-    /// The folder with pdfbench and heapload, which the workload heap needs
+    /// The folder with pdfbench and heapload, which the workload heap needs, or with largeload for the workload tags
     #[arg(long)]
     pub programs: Option<PathBuf>,
 
-    /// Of the workloads reads and heap only the programs that have one of these in their names, as in "threads,manual of R (100)"
+    /// Of the workloads reads, heap and tags only the programs that have one of these in their names, as in "threads,manual of R (100)"
     #[arg(long, value_delimiter = ',')]
     pub case: Vec<String>,
 

@@ -45,6 +45,7 @@ fn run(args: Args) -> Result<()> {
             Workload::Reads => workload::reads::run(&mut bench)?,
             Workload::Everybody => workload::everybody::run(&mut bench)?,
             Workload::Heap => workload::heap::run(&mut bench)?,
+            Workload::Tags => workload::tags::run(&mut bench)?,
         }
     }
     bench.end()

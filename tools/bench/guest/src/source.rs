@@ -39,7 +39,9 @@ impl Source {
             Way::Memfd => Kind::Memfd(memory_file(&page, len)?),
             Way::Refpage | Way::RefpageFilled => Kind::Refpage { reference: reference(&page)? },
             Way::RefpageOfRefpage => Kind::Refpage { reference: reference_of_reference(&page)? },
-            Way::RefpageCleared | Way::Allocator => bail!("this is done by an allocator"),
+            Way::RefpageCleared | Way::Allocator | Way::TagZero | Way::TagStores => {
+                bail!("this is done by an allocator")
+            }
         };
         Ok(Self { len, kind })
     }

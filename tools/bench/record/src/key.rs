@@ -38,13 +38,23 @@ pub enum Workload {
     Everybody,
     /// Real programs on a real allocator.
     Heap,
+    /// Large blocks of a real allocator with memory tags, for processors that have these.
+    Tags,
 }
 
 impl Workload {
     /// All workloads, in the order in which they run. What is compared between kernels comes first: others leave their
     /// traces in the process.
-    pub const ALL: [Self; 7] =
-        [Self::Everybody, Self::Microbench, Self::Fault, Self::Scale, Self::ReadFirst, Self::Reads, Self::Heap];
+    pub const ALL: [Self; 8] = [
+        Self::Everybody,
+        Self::Microbench,
+        Self::Fault,
+        Self::Scale,
+        Self::ReadFirst,
+        Self::Reads,
+        Self::Heap,
+        Self::Tags,
+    ];
 
     /// The name that selects it.
     pub const fn name(self) -> &'static str {
@@ -56,6 +66,7 @@ impl Workload {
             Self::Reads => "reads",
             Self::Everybody => "everybody",
             Self::Heap => "heap",
+            Self::Tags => "tags",
         }
     }
 }
@@ -84,6 +95,10 @@ pub enum Way {
     RefpageCleared,
     /// Plain memory, where the allocator itself fills each block that it gives out, but leaves fresh large ones zero.
     Allocator,
+    /// Plain memory that can have tags, all of which are 0.
+    TagZero,
+    /// Plain memory, where the allocator stores a tag to all of each block that it gives out.
+    TagStores,
 }
 
 impl Way {
@@ -100,6 +115,8 @@ impl Way {
             Self::RefpageFilled => "filled at first touch",
             Self::RefpageCleared => "MAP_REFPAGE, calloc clears",
             Self::Allocator => "filled by Scudo",
+            Self::TagZero => "PROT_MTE, tag 0",
+            Self::TagStores => "tags stored",
         }
     }
 }

@@ -12,6 +12,15 @@ const WAYS: [Way; 7] =
     [Way::Memset, Way::Plain, Way::Refpage, Way::Memfd, Way::UffdThread, Way::UffdSigbus, Way::RefpageFilled];
 /// Ways in which an allocator gets its memory, but plain memory.
 const HEAP_WAYS: [Way; 4] = [Way::Memset, Way::Refpage, Way::RefpageCleared, Way::Allocator];
+/// Ways in which large blocks get tags, the first one not at all.
+const TAG_WAYS: [Way; 4] = [Way::Plain, Way::TagZero, Way::TagStores, Way::Refpage];
+/// Charts of large blocks: file, setting of huge pages, measure.
+const TAGS: [(&str, &str, Measure); 4] = [
+    ("tags-time.svg", "THP never", Measure::Time),
+    ("tags-time-huge.svg", "THP always", Measure::Time),
+    ("tags-memory.svg", "THP never", Measure::PeakRss),
+    ("tags-memory-huge.svg", "THP always", Measure::PeakRss),
+];
 const ACCESSES: [&str; 3] = ["first load", "first store", "store after load"];
 const MAPPINGS: [&str; 4] = ["mmap, apart", "munmap, apart", "fork, apart", "exit, apart"];
 
@@ -27,8 +36,9 @@ pub fn draw(results: &Results, folder: &Path) -> Result<Vec<String>> {
         ("heap-time.svg", heap(boot, Measure::Time)),
         ("heap-memory.svg", heap(boot, Measure::PeakRss)),
     ];
+    let tags = TAGS.map(|(name, setting, measure)| (name, tags(boot, setting, measure)));
     let mut names = Vec::new();
-    for (name, chart) in bars.into_iter().filter(|(_, chart)| !chart.groups.is_empty()) {
+    for (name, chart) in bars.into_iter().chain(tags).filter(|(_, chart)| !chart.groups.is_empty()) {
         chart.draw(&folder.join(name))?;
         names.push(name.to_owned());
     }
@@ -99,6 +109,23 @@ fn heap(boot: &Boot, measure: Measure) -> Bars {
     }
 }
 
+/// Large blocks with tags, as parts of what storing these takes.
+fn tags(boot: &Boot, setting: &str, measure: Measure) -> Bars {
+    let stored = boot.of(Workload::Tags, measure).filter(|row| row.key.way == Way::TagStores);
+    let groups = stored.filter_map(|row| {
+        let part = row.key.case.strip_suffix(setting)?.strip_suffix(", ")?;
+        let query = Query { measure, ..Query::time(Workload::Tags, &row.key.case, row.key.size) };
+        let height = |way| boot.get(query, way, Content::None).map_or(f64::NAN, |found| found.p50 / row.summary.p50);
+        Some((format!("{} pages, {part}", row.key.size), TAG_WAYS.map(height).into()))
+    });
+    let name = |way| if way == Way::Plain { "tag 0" } else { Way::name(way) };
+    Bars {
+        title: format!("Large blocks, {setting}: {} relative to stored tags", measure.name()),
+        series: TAG_WAYS.map(|way| name(way).to_owned()).into(),
+        groups: groups.collect(),
+    }
+}
+
 /// A group for each question that the base has an answer to.
 fn relative(boot: &Boot, title: &str, groups: Vec<(String, Query<'_>)>, base: Way) -> Bars {
     let height = |query, way| boot.get(query, way, content(way)).map(|summary| summary.p50);
@@ -164,6 +191,21 @@ mod tests {
         let boot = boot(&[row(Way::Memset, Content::Byte, 101.0), row(Way::Plain, Content::None, 100.0)]);
         let chart = heap(&boot, Measure::Time);
         assert!((chart.groups[0].1[0] - 1.0).abs() < 1e-9 && chart.groups[0].1[1].is_nan());
+    }
+
+    #[test]
+    fn large_blocks_are_relative_to_stored_tags() {
+        let row = |case, way, value| (Workload::Tags, case, 64, way, Content::None, value);
+        let boot = boot(&[
+            row("each page, THP never", Way::TagStores, 8.0),
+            row("each page, THP never", Way::Plain, 4.0),
+            row("each page, THP always", Way::TagStores, 2.0),
+        ]);
+        let chart = tags(&boot, "THP never", Measure::Time);
+        assert_eq!(chart.groups.len(), 1);
+        assert_eq!(chart.groups[0].0, "64 pages, each page");
+        assert_eq!([chart.groups[0].1[0], chart.groups[0].1[2]], [0.5, 1.0]);
+        assert!(chart.groups[0].1[3].is_nan());
     }
 
     #[test]

@@ -20,7 +20,8 @@ use std::path::Path;
 
 /// Measures, and leaves results, tables and charts in one folder: after each boot, so that little is lost where one fails.
 pub fn run(paths: &Paths, options: &Options) -> Result<()> {
-    let folder = make_folder(paths.state.join(if options.quick { "bench-quick" } else { "bench" }))?;
+    let name = if options.quick { "bench-quick" } else { "bench" };
+    let folder = make_folder(paths.state.join(paths.arch.named(name)))?;
     let mut results = Results { host: host::describe(&paths.repo)?, boots: Vec::new() };
     run::all(paths, options, &folder, |boot| {
         results.boots.push(boot);

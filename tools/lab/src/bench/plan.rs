@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::kernel::{self, Kernel};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use common::arch::Arch;
 use common::paths::Paths;
 use record::Workload;
 use serde::{Deserialize, Serialize};
@@ -20,11 +21,12 @@ pub struct Options {
     /// The kernels to measure, separated by commas; else demo alone (quick) or all
     #[arg(long, value_enum, value_delimiter = ',')]
     kernels: Vec<Subject>,
-    /// Only these workloads, separated by commas: everybody, microbench, fault, scale, read-first, reads, heap. A quick
-    /// run leaves out heap, which takes longer than all others, unless it is named here
+    /// Only these workloads, separated by commas: everybody, microbench, fault, scale, read-first, reads, heap, tags. A
+    /// quick run leaves out heap, which takes longer than all others, unless it is named here. On arm64 it is tags alone,
+    /// elsewhere all but tags
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Of the workloads reads and heap only the programs that have one of these in their names, as in "threads,manual of R (100)"
+    /// Of the workloads reads, heap and tags only the programs that have one of these in their names, as in "threads,manual of R (100)"
     #[arg(long, value_delimiter = ',')]
     case: Vec<String>,
     /// Boots of each kernel, to see whether they agree
@@ -94,44 +96,58 @@ impl Plan {
 
     /// Words for the kernel's command line. Addresses are the same in each boot, as the shape of trees and tables depends
     /// on them.
-    pub fn append(&self) -> Vec<String> {
+    pub fn append(&self, arch: Arch) -> Vec<String> {
         let init = format!("init_on_alloc={}", u8::from(self.init_on_alloc));
-        vec![init, "norandmaps".into(), "nokaslr".into()]
+        let last = match arch {
+            Arch::X86_64 => "nokaslr",
+            // The kernel lies where it was put. An instruction that sets a page would count as one: as with the string
+            // instructions of x86-64, which guests do not have either.
+            Arch::Arm64 => "arm64.nomops",
+        };
+        vec![init, "norandmaps".into(), last.into()]
     }
 }
 
 impl Options {
     /// The boots in order. Kernels without the feature run what does not need it.
-    pub fn plans(&self) -> Vec<Plan> {
-        let subjects = match (&self.kernels[..], self.quick) {
-            ([], true) => &[Subject::Demo],
-            ([], false) => &Subject::ALL[..],
-            (chosen, _) => chosen,
+    pub fn plans(&self, arch: Arch) -> Vec<Plan> {
+        let subjects = match &self.kernels[..] {
+            // What runs on the others is not run on arm64.
+            [] if self.quick || arch == Arch::Arm64 => &[Subject::Demo],
+            [] => &Subject::ALL[..],
+            chosen => chosen,
         };
         let mut plans = Vec::new();
         for &subject in subjects {
             let only =
-                if subject == Subject::Demo { self.workloads() } else { vec![Workload::Everybody.name().into()] };
+                if subject == Subject::Demo { self.workloads(arch) } else { vec![Workload::Everybody.name().into()] };
             plans.extend((1..=self.boots).map(|round| self.plan(subject, false, round, &only)));
         }
         let cleared: Vec<String> =
-            CLEARED.map(Workload::name).into_iter().filter(|name| self.wants(name)).map(str::to_owned).collect();
+            CLEARED.into_iter().filter(|&one| self.wants(one, arch)).map(|one| one.name().to_owned()).collect();
         if (!self.quick || self.init_on_alloc) && subjects.contains(&Subject::Demo) && !cleared.is_empty() {
             plans.push(self.plan(Subject::Demo, true, 1, &cleared));
         }
         plans
     }
 
-    /// Whether the programs of the workload heap are needed, which are built and fetched apart.
-    pub fn needs_programs(&self) -> bool {
-        self.workloads().iter().any(|name| name == Workload::Heap.name())
+    /// The packages of programs that workloads run, which are built apart.
+    pub fn packages(&self, arch: Arch) -> Vec<&'static str> {
+        let (heap, tags) = (self.wants(Workload::Heap, arch), self.wants(Workload::Tags, arch));
+        let needed = [("pdfbench", heap), ("refscudo", heap || tags)];
+        needed.into_iter().filter(|&(_, needed)| needed).map(|(package, _)| package).collect()
     }
 
-    fn wants(&self, workload: &str) -> bool {
-        self.workloads().iter().any(|name| name == workload)
+    /// Whether files are needed that programs of the workload heap read, which are fetched.
+    pub fn needs_inputs(&self, arch: Arch) -> bool {
+        self.wants(Workload::Heap, arch)
     }
 
-    fn workloads(&self) -> Vec<String> {
+    fn wants(&self, workload: Workload, arch: Arch) -> bool {
+        self.workloads(arch).iter().any(|name| name == workload.name())
+    }
+
+    fn workloads(&self, arch: Arch) -> Vec<String> {
         if !self.only.is_empty() {
             // In their usual order, however they were named: what is compared between kernels has to come first.
             let place = |name: &String| Workload::ALL.iter().position(|workload| workload.name() == name);
@@ -139,8 +155,12 @@ impl Options {
             only.sort_by_key(place);
             return only;
         }
-        let all = Workload::ALL.into_iter().filter(|&workload| workload != Workload::Heap || !self.quick);
-        all.map(|workload| workload.name().to_owned()).collect()
+        let usual = |workload| match workload {
+            Workload::Tags => arch == Arch::Arm64,
+            Workload::Heap => arch != Arch::Arm64 && !self.quick,
+            _ => arch != Arch::Arm64,
+        };
+        Workload::ALL.into_iter().filter(|&one| usual(one)).map(|one| one.name().to_owned()).collect()
     }
 
     fn plan(&self, subject: Subject, init_on_alloc: bool, round: u32, only: &[String]) -> Plan {
@@ -169,7 +189,7 @@ mod tests {
     }
 
     fn names(options: &Options) -> Vec<String> {
-        options.plans().iter().map(Plan::name).collect()
+        options.plans(Arch::X86_64).iter().map(Plan::name).collect()
     }
 
     #[test]
@@ -188,7 +208,7 @@ mod tests {
     #[test]
     fn other_kernels_run_only_what_needs_no_feature() {
         let options = Options { kernels: vec![Subject::Unpatched], boots: 1, ..options() };
-        assert_eq!(options.plans()[0].arguments, ["--seed=1", "--only=everybody"]);
+        assert_eq!(options.plans(Arch::X86_64)[0].arguments, ["--seed=1", "--only=everybody"]);
     }
 
     #[test]
@@ -196,9 +216,9 @@ mod tests {
         let cleared = |only: &[&str]| {
             let only = only.iter().map(|&name| name.to_owned()).collect();
             let options = Options { only, boots: 1, kernels: vec![Subject::Demo], ..options() };
-            let plans = options.plans();
-            assert_eq!(plans[0].append()[0], "init_on_alloc=0");
-            plans.get(1).map(|plan| (plan.append()[0].clone(), plan.arguments[1].clone()))
+            let plans = options.plans(Arch::X86_64);
+            assert_eq!(plans[0].append(Arch::X86_64)[0], "init_on_alloc=0");
+            plans.get(1).map(|plan| (plan.append(Arch::X86_64)[0].clone(), plan.arguments[1].clone()))
         };
         let with = |only: &str| Some(("init_on_alloc=1".to_owned(), format!("--only={only}")));
         assert_eq!(cleared(&[]), with("microbench,fault"));
@@ -210,7 +230,7 @@ mod tests {
     fn workloads_run_in_their_order() {
         let only = ["scale", "everybody"].map(str::to_owned).to_vec();
         let options = Options { only, boots: 1, kernels: vec![Subject::Demo], ..options() };
-        assert!(options.plans()[0].arguments.contains(&"--only=everybody,scale".to_owned()));
+        assert!(options.plans(Arch::X86_64)[0].arguments.contains(&"--only=everybody,scale".to_owned()));
     }
 
     #[test]
@@ -221,12 +241,24 @@ mod tests {
 
     #[test]
     fn a_quick_run_leaves_out_real_programs_unless_they_are_named() {
-        let needs = |quick, only: &[&str]| {
+        let packages = |quick, only: &[&str]| {
             let only = only.iter().map(|&name| name.to_owned()).collect();
-            Options { quick, only, ..options() }.needs_programs()
+            Options { quick, only, ..options() }.packages(Arch::X86_64)
         };
-        assert_eq!([needs(true, &[]), needs(false, &[]), needs(true, &["heap"])], [false, true, true]);
-        assert!(!options().plans()[0].arguments[1].contains("--quick"));
-        assert!(options().plans()[0].arguments[1].ends_with("read-first,reads,heap"));
+        assert!(packages(true, &[]).is_empty());
+        assert_eq!(packages(false, &[]), ["pdfbench", "refscudo"]);
+        assert_eq!(packages(true, &["heap"]), packages(false, &[]));
+        assert!(!options().plans(Arch::X86_64)[0].arguments[1].contains("--quick"));
+        assert!(options().plans(Arch::X86_64)[0].arguments[1].ends_with("read-first,reads,heap"));
+    }
+
+    #[test]
+    fn on_arm64_it_is_tags() {
+        let plans = Options { boots: 1, ..options() }.plans(Arch::Arm64);
+        assert_eq!(plans.len(), 1);
+        assert_eq!(plans[0].arguments, ["--seed=1", "--only=tags"]);
+        assert_eq!(plans[0].append(Arch::Arm64), ["init_on_alloc=0", "norandmaps", "arm64.nomops"]);
+        assert_eq!(options().packages(Arch::Arm64), ["refscudo"]);
+        assert!(!options().needs_inputs(Arch::Arm64));
     }
 }

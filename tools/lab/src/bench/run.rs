@@ -3,7 +3,8 @@
 use super::plan::{Options, Plan};
 use super::results::{Boot, Clock};
 use crate::guest::Guest;
-use crate::{complaints, inputs, kernel, kvm};
+use crate::programs::{Linked, Programs};
+use crate::{complaints, inputs, kvm};
 use anyhow::{Context, Result, bail};
 use common::cmd;
 use common::paths::Paths;
@@ -11,21 +12,15 @@ use common::progress::Step;
 use record::{Line, Missing, Row};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A static program runs on any root file system.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// A guest that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
 
 /// Builds everything, then makes all boots, and gives each to `each` when it has ended.
 pub fn all(paths: &Paths, options: &Options, folder: &Path, mut each: impl FnMut(Boot) -> Result<()>) -> Result<()> {
-    let mut program = build(paths)?.display().to_string();
-    if options.needs_programs() {
-        program += &programs(paths)?;
-    }
-    let plans = options.plans();
+    let program = program(paths, options)?;
+    let plans = options.plans(paths.arch);
     let images: Vec<PathBuf> = plans.iter().map(|plan| Ok(plan.subject.build(paths)?.image)).collect::<Result<_>>()?;
     for (plan, image) in plans.iter().zip(&images) {
         each(boot(paths, plan, Clock::Instructions, image, &program, folder)?)?;
@@ -36,34 +31,21 @@ pub fn all(paths: &Paths, options: &Options, folder: &Path, mut each: impl FnMut
     Ok(())
 }
 
-fn build(paths: &Paths) -> Result<PathBuf> {
-    let target = paths.state.join("target-bench");
-    let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--locked", "--package", "refbench", "--target", TARGET, "--manifest-path"]);
-    command.arg(paths.repo.join("tools/Cargo.toml")).arg("--target-dir").arg(&target);
-    command.env("RUSTFLAGS", "-C target-feature=+crt-static");
-    kernel::logged(command, "building the benchmark", 60, &paths.logs()?.join("bench-build.log"))?;
-    Ok(target.join(TARGET).join("release/refbench"))
-}
-
-/// Builds and fetches what the workload heap runs, and gives the words that say where it is.
-fn programs(paths: &Paths) -> Result<String> {
-    let target = paths.state.join("target-heap");
-    let mut command = Command::new("cargo");
-    command.args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "pdfbench",
-        "--package",
-        "refscudo",
-        "--manifest-path",
-    ]);
-    command.arg(paths.repo.join("tools/Cargo.toml")).arg("--target-dir").arg(&target);
-    kernel::logged(command, "building real programs", 60, &paths.logs()?.join("heap-build.log"))?;
+/// Builds the benchmark and what its workloads run, and gives the words that start it, the same for each boot.
+fn program(paths: &Paths, options: &Options) -> Result<String> {
+    let bench = Programs { packages: &["refbench"], name: "bench", linked: Linked::Statically }.build(paths)?;
+    let program = bench.join("refbench").display().to_string();
+    let packages = options.packages(paths.arch);
+    if packages.is_empty() {
+        return Ok(program);
+    }
+    let programs = Programs { packages: &packages, name: "scudo", linked: Linked::Dynamically }.build(paths)?;
+    let program = format!("{program} --programs={}", programs.display());
+    if !options.needs_inputs(paths.arch) {
+        return Ok(program);
+    }
     let inputs = inputs::fetch(paths, inputs::Whose::Benchmark)?;
-    Ok(format!(" --programs={} --inputs={}", target.join("release").display(), inputs.display()))
+    Ok(format!("{program} --inputs={}", inputs.display()))
 }
 
 /// `program` is the benchmark and the words that are the same for each boot.
@@ -75,7 +57,7 @@ fn boot(paths: &Paths, plan: &Plan, clock: Clock, image: &Path, program: &str, f
         icount: counts,
         kvm: !counts,
         cpus: 1,
-        append: plan.append(),
+        append: plan.append(paths.arch),
         limit: Some(LIMIT),
         ..Guest::new(paths, image, &log)
     };

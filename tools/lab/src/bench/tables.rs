@@ -130,7 +130,11 @@ fn values(boot: &Boot) -> String {
         Measure::LargeFolios,
         Measure::HugeMapped,
     ] {
-        text += &section(&format!("Reads, {}", measure.name()), reads(boot, measure));
+        text += &section(&format!("Reads, {}", measure.name()), programs(boot, Workload::Reads, measure));
+    }
+    for measure in [Measure::Time, Measure::PeakRss, Measure::Faults] {
+        let title = format!("Large blocks of Scudo with memory tags, {}", measure.name());
+        text += &section(&title, programs(boot, Workload::Tags, measure));
     }
     text
 }
@@ -149,12 +153,12 @@ fn microbench(boot: &Boot) -> String {
 }
 
 /// A line for each program, setting and size; times also relative to plain memory.
-fn reads(boot: &Boot, measure: Measure) -> String {
+fn programs(boot: &Boot, workload: Workload, measure: Measure) -> String {
     let mut table = Pivot::default();
-    for row in boot.of(Workload::Reads, measure) {
+    for row in boot.of(workload, measure) {
         let Key { case, size, way, .. } = &row.key;
         table.put(sized(&row.key), way.name(), value(row));
-        let query = Query { measure, ..Query::time(Workload::Reads, case, *size) };
+        let query = Query { measure, ..Query::time(workload, case, *size) };
         let plain = boot.plain(query).filter(|_| measure == Measure::Time && *way != Way::Plain);
         if let Some(plain) = plain {
             table.put(sized(&row.key), format!("{}, ratio", way.name()), ratio(row.summary.p50, plain.p50));

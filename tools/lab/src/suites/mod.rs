@@ -5,6 +5,7 @@ mod kernel_build;
 pub mod kselftest;
 mod kunit;
 mod model;
+mod scudo;
 mod sync;
 pub mod vma;
 
@@ -36,6 +37,7 @@ const ARM64_SUITES: &[(&str, Run)] = &[
     ("kunit", |paths, selection| kunit::run(paths, selection.config)),
     ("kselftest", kselftest::run),
     ("kselftest mte=off", kselftest::run_untagged),
+    ("scudo", scudo::run),
 ];
 
 /// Runs the suites that were named, or all of them. A suite that cannot run has failed, and the next one runs.

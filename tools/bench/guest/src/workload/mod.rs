@@ -9,3 +9,4 @@ pub mod microbench;
 pub mod read_first;
 pub mod reads;
 pub mod scale;
+pub mod tags;
