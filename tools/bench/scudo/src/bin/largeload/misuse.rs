@@ -3,7 +3,7 @@
 //! Two bugs with large blocks that guard pages do not stop, and which tags catch them. In both, an access by a pointer of
 //! one block gets to another one.
 
-use crate::block::{Block, place};
+use crate::block::{Block, Use, place};
 use crate::itself;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -47,7 +47,7 @@ enum Access {
 enum Page {
     /// Nobody has touched it
     Fresh,
-    /// Its owner has stored to it
+    /// Its owner has stored to it, and to all of a block that was there before
     Written,
 }
 
@@ -113,7 +113,9 @@ impl Misuse {
     fn reuse(&self) -> String {
         let block = Block::new(self.size);
         let stale = block.at(self.size / 2);
-        block.touch(&[self.size / 2]);
+        // How much of a block that is kept is resident decides how it gets another tag.
+        let part = if self.page == Page::Written { Use::Dense } else { Use::Sparse };
+        block.touch(&part.offsets(self.size));
         drop(block);
         let other = Block::new(self.size);
         if place(other.at(self.size / 2)) != place(stale) {
