@@ -26,7 +26,7 @@ use core::{
 };
 
 /// The number of pairs of words that one turn of the loop in [`NewFolio::fill`] stores.
-const PAIRS: usize = 8;
+const PAIRS: usize = 16;
 
 // No words are left over.
 const _: () = assert!(PAGE_WORDS % (2 * PAIRS) == 0);
