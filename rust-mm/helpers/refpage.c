@@ -34,4 +34,12 @@ __rust_helper bool rust_helper_arch_refpage_fill_tags(struct page *page,
 {
 	return arch_refpage_fill_tags(page, captured, tags, even, odd);
 }
+
+__rust_helper int
+rust_helper_arch_refpage_copy_untagged(struct page *page, struct page *captured,
+				       unsigned long addr,
+				       struct vm_area_struct *vma)
+{
+	return arch_refpage_copy_untagged(page, captured, addr, vma);
+}
 #endif

@@ -3,6 +3,7 @@
 #define _LINUX_REFPAGE_H
 
 #include <linux/err.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/refcount.h>
@@ -284,6 +285,8 @@ static inline u64 arch_refpage_capture_tags(struct page *page,
  * arch_refpage_same_tags() - Have two captured pages the same tags?
  * @a: A captured page.
  * @b: Another one, for which arch_refpage_capture_tags() returned the same.
+ *
+ * Return: True if all of their tags are equal.
  */
 static inline bool arch_refpage_same_tags(struct page *a, struct page *b)
 {
@@ -309,9 +312,31 @@ static inline bool arch_refpage_fill_tags(struct page *page,
 }
 
 /**
+ * arch_refpage_copy_untagged() - Copy a captured page that has no tags.
+ * @page: A page that is not yet mapped.
+ * @captured: The captured page, for which arch_refpage_capture_tags() returned 0.
+ * @addr: Where @page is going to be mapped.
+ * @vma: The VMA there.
+ *
+ * The captured page may have to look as if it had tags, since no set_pte_at()
+ * gives it any. @page must not: it is to be like other anonymous pages.
+ *
+ * Return: 0, or another number if the hardware cannot read @captured.
+ */
+static inline int arch_refpage_copy_untagged(struct page *page,
+					     struct page *captured,
+					     unsigned long addr,
+					     struct vm_area_struct *vma)
+{
+	return copy_mc_user_highpage(page, captured, addr, vma);
+}
+
+/**
  * arch_refpage_identical() - Does a page read as the captured one, tags too?
  * @page: A page that nobody writes to at the moment.
  * @captured: The captured page.
+ *
+ * Return: True if it does.
  */
 static inline bool arch_refpage_identical(struct page *page,
 					  struct page *captured)
@@ -325,6 +350,23 @@ static inline bool arch_vma_shows_tags(const struct vm_area_struct *vma)
 	return true;
 }
 #endif /* __HAVE_ARCH_REFPAGE_TAGS */
+
+/**
+ * refpage_copy() - Copy the captured page, with its tags if it has some.
+ * @refpage: The reference page.
+ * @page: A page that is not yet mapped.
+ * @addr: Where it is going to be mapped.
+ * @vma: The VMA there.
+ *
+ * Return: 0, or another number if the hardware cannot read the captured page.
+ */
+static inline int refpage_copy(struct refpage *refpage, struct page *page,
+			       unsigned long addr, struct vm_area_struct *vma)
+{
+	if (refpage->tags)
+		return copy_mc_user_highpage(page, refpage->page, addr, vma);
+	return arch_refpage_copy_untagged(page, refpage->page, addr, vma);
+}
 
 #else /* CONFIG_REFPAGE */
 
@@ -365,6 +407,12 @@ static inline bool arch_refpage_identical(struct page *page,
 					  struct page *captured)
 {
 	return false;
+}
+
+static inline int refpage_copy(struct refpage *refpage, struct page *page,
+			       unsigned long addr, struct vm_area_struct *vma)
+{
+	return 0;
 }
 
 static inline void mm_init_refpage(struct mm_struct *mm)

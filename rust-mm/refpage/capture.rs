@@ -28,7 +28,10 @@ use crate::{
         Target, //
     },
     lookup::Request,
-    tags::Tags,
+    tags::{
+        self,
+        Tags, //
+    },
 };
 
 /// A captured page and what is known about its content.
@@ -181,7 +184,10 @@ impl Target for MappedAt<'_> {
     fn copy(&mut self, index: usize) -> Result {
         let addr = self.start + index * PAGE_SIZE;
 
-        self.folio.copy(index, self.page, addr, self.vma)
+        if self.tags.any() {
+            return self.folio.copy(index, self.page, addr, self.vma);
+        }
+        tags::copy_untagged(self.folio.page(index)?, self.page, addr, self.vma)
     }
 }
 

@@ -10,9 +10,11 @@ use kernel::{
     bindings,
     mm::{
         gup::UserPage,
-        immutable::ImmutablePage, //
+        immutable::ImmutablePage,
+        virt::VmaRef, //
     },
-    page::BorrowedPage, //
+    page::BorrowedPage,
+    prelude::*, //
 };
 
 /// What the architecture says of the tags of a captured page.
@@ -82,4 +84,27 @@ impl Tags {
         // SAFETY: Both pages are valid, and nobody maps `page`.
         unsafe { bindings::arch_refpage_fill_tags(page, captured, self.0, pair[0], pair[1]) }
     }
+}
+
+/// Copies `captured`, which has no tags, to `page`, which nobody maps yet and which will be mapped
+/// at `addr` in `vma`.
+///
+/// As opposed to any other copy of it, this one does not look as if it had tags.
+///
+/// # Errors
+///
+/// [`EHWPOISON`] if the hardware cannot read `captured`.
+pub(crate) fn copy_untagged(
+    page: BorrowedPage<'_>,
+    captured: &ImmutablePage,
+    addr: usize,
+    vma: &VmaRef,
+) -> Result {
+    let (page, captured) = (page.as_ptr(), captured.as_ptr());
+    // SAFETY: Both pages and the VMA are valid, and nobody maps `page`.
+    let left = unsafe { bindings::arch_refpage_copy_untagged(page, captured, addr, vma.as_ptr()) };
+    if left != 0 {
+        return Err(EHWPOISON);
+    }
+    Ok(())
 }

@@ -55,6 +55,7 @@
 #define PM_PFN_MASK		((1ULL << 55) - 1)
 #define PM_SWAP			62
 #define KPF_THP			22
+#define KPF_ARCH_2		41
 
 static size_t page_sz, huge_sz;
 
@@ -230,6 +231,12 @@ static uint64_t pfn(const char *ptr)
 static bool is_large(const char *ptr)
 {
 	return read_u64("/proc/kpageflags", pfn(ptr)) >> KPF_THP & 1;
+}
+
+/* Marked as tagged? KSM merges no such pages. Of a large folio the first page counts. */
+static bool is_marked(const char *ptr)
+{
+	return read_u64("/proc/kpageflags", pfn(ptr)) >> KPF_ARCH_2 & 1;
 }
 
 static bool write_text(const char *path, const char *text)
@@ -465,6 +472,40 @@ static int check_stale(enum content content)
 		ret = reads_as(ptr, size, content, UNTAGGED);
 		munmap(ptr, size);
 	}
+	return ret;
+}
+
+/* What has no tags, and is mapped without PROT_MTE, is as other memory is. */
+static int check_unmarked(enum content content)
+{
+	char *ptr = map_of(page_sz, RW, content, UNTAGGED);
+	int ret = KSFT_SKIP;
+
+	touch(ptr, content);
+	if (pfn(ptr))
+		ret = is_marked(ptr) ? KSFT_FAIL : KSFT_PASS;
+	munmap(ptr, page_sz);
+	return ret;
+}
+
+/* The same for pages that are first seen in a huge page, which may get tags later. */
+static int check_unmarked_collapse(enum content content)
+{
+	char *map = map_of(2 * huge_sz, RW, content, UNTAGGED);
+	char *ptr = huge_part(map);
+	int ret = KSFT_SKIP;
+
+	madvise(ptr, huge_sz, MADV_NOHUGEPAGE);
+	touch(ptr + page_sz, content);
+	leave_tags(huge_sz);
+	madvise(ptr, huge_sz, MADV_HUGEPAGE);
+	if (!madvise(ptr, huge_sz, MADV_COLLAPSE) && is_large(ptr)) {
+		ret = is_marked(ptr) ? KSFT_FAIL : KSFT_PASS;
+		if (mprotect(ptr, huge_sz, RW | PROT_MTE))
+			ksft_exit_fail_perror("mprotect");
+		ret |= reads_as(ptr, huge_sz, content, UNTAGGED);
+	}
+	munmap(map, 2 * huge_sz);
 	return ret;
 }
 
@@ -746,7 +787,8 @@ int main(int argc, char *argv[])
 	mte_register_signal(SIGSEGV, mte_default_handler, false);
 	mte_switch_mode(MTE_SYNC_ERR, MTE_ALLOW_NON_ZERO_TAG, false);
 
-	ksft_set_plan(NR_CONTENTS * NR_TAGS * 6 + 1 + 2 + NR_CONTENTS + NR_STATES * 4 + 2 + 2 + 2);
+	ksft_set_plan(NR_CONTENTS * NR_TAGS * 6 + 1 + 2 + NR_CONTENTS * 3 +
+		      NR_STATES * 4 + 2 + 2 + 2);
 
 	for (content = 0; content < NR_CONTENTS; content++) {
 		for (tags = 0; tags < NR_TAGS; tags++) {
@@ -767,8 +809,14 @@ int main(int argc, char *argv[])
 	evaluate(check_hidden_source(), "Source", "mapped without PROT_MTE", "no tags");
 	evaluate(check_sharing(UNIFORM), "Sharing", "equal content", "one tag but for one");
 	evaluate(check_sharing(STRIPES), "Sharing", "equal content", "many tags");
-	for (content = 0; content < NR_CONTENTS; content++)
-		evaluate(check_stale(content), "No old tags", content_names[content], "");
+	for (content = 0; content < NR_CONTENTS; content++) {
+		const char *c = content_names[content];
+
+		evaluate(check_stale(content), "No old tags", c, "");
+		evaluate(check_unmarked(content), "Not marked", c, "base page");
+		evaluate(huge_sz ? check_unmarked_collapse(content) : KSFT_SKIP,
+			 "Not marked", c, "collapse");
+	}
 
 	for (state = 0; state < NR_STATES; state++) {
 		for (mode = MTE_SYNC_ERR; mode <= MTE_ASYNC_ERR; mode++) {
