@@ -1,10 +1,12 @@
 //! The architecture that kernels are built for.
 
 use anyhow::{Result, bail};
+use serde::Deserialize;
 use std::env;
 
 /// An architecture. `tools/bootstrap` enters a root file system that has what it takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
 pub enum Arch {
     /// That of the machines that this runs on.
     #[default]

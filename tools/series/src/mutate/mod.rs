@@ -8,6 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use common::arch::Arch;
 
 use crate::git::Git;
 use crate::project::Project;
@@ -25,9 +26,10 @@ pub fn fit(project: &Project, git: &Git, tip: &str, only: Option<&str>) -> Resul
     Ok(())
 }
 
-/// Tries each mutation, on one suite or on those that it names; gives whether all were caught.
+/// Tries each mutation of this architecture, on one suite or on those that it names; gives whether all were caught.
 pub fn run(project: &Project, only: Option<&str>, with: Option<Suite>) -> Result<bool> {
     let mut mutations = mutation::load(project, only)?;
+    mutation::keep(&mut mutations, Arch::discover()?)?;
     if let Some(suite) = with {
         mutations.iter_mut().for_each(|mutation| mutation.try_on(suite));
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use common::arch::Arch;
 use serde::Deserialize;
 
 use crate::project::Project;
@@ -49,6 +50,9 @@ pub struct Mutation {
     pub name: String,
     /// What is wrong afterwards, in a sentence.
     pub breaks: String,
+    /// The architecture whose tests catch it.
+    #[serde(default)]
+    pub arch: Arch,
     /// Path in the kernel tree.
     pub file: String,
     /// Text that occurs once in the file.
@@ -83,6 +87,15 @@ pub fn load(project: &Project, only: Option<&str>) -> Result<Vec<Mutation>> {
         (true, None) => bail!("{FOLDER} has no mutation: a check of nothing proves nothing"),
         _ => Ok(mutations),
     }
+}
+
+/// Keeps those whose tests run on `arch`.
+pub fn keep(mutations: &mut Vec<Mutation>, arch: Arch) -> Result<()> {
+    mutations.retain(|mutation| mutation.arch == arch);
+    if mutations.is_empty() {
+        bail!("what was named is not for {}: set ARCH= to what its file says", arch.name());
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Mutation> {
@@ -137,6 +150,23 @@ mod tests {
         for text in ["ac", "abcb"] {
             assert!(mutation("b").apply(text).unwrap_err().to_string().contains("not once"));
         }
+    }
+
+    #[test]
+    fn only_those_of_the_architecture_are_kept() {
+        let tagged = Mutation { arch: Arch::Arm64, name: "tagged".into(), ..mutation("b") };
+        let mut both = vec![mutation("a"), tagged.clone()];
+        keep(&mut both, Arch::Arm64).unwrap();
+        assert_eq!(both.len(), 1);
+        assert_eq!(both[0].name, "tagged");
+        assert!(keep(&mut vec![tagged], Arch::X86_64).unwrap_err().to_string().contains("x86_64"));
+    }
+
+    #[test]
+    fn names_its_architecture_as_the_kernel_does() {
+        let text = "breaks = 'x'\narch = 'arm64'\nfile = 'f'\nfind = 'a'\nreplace = 'b'\nsuites = ['kselftest']\n";
+        assert_eq!(toml::from_str::<Mutation>(text).unwrap().arch, Arch::Arm64);
+        assert_eq!(mutation("a").arch, Arch::X86_64);
     }
 
     #[test]
