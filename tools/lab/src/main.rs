@@ -22,6 +22,7 @@ mod tree;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use common::arch::Arch;
 use common::{base, paths::Paths};
 use config::Config;
 use std::process::ExitCode;
@@ -144,9 +145,20 @@ pub struct Selection {
     /// Only these programs of the selftests, separated by commas
     #[arg(long = "programs", value_name = "NAMES", value_delimiter = ',')]
     names: Vec<String>,
-    /// Stop a guest that runs selftests after this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
-    limit: u64,
+    /// Stop a guest that runs selftests after this many seconds, else 1200, for arm64 3600
+    #[arg(long, value_name = "SECONDS")]
+    limit: Option<u64>,
+}
+
+impl Selection {
+    /// How long a guest may take. One of another architecture never has KVM.
+    fn limit(&self, arch: Arch) -> Duration {
+        let usual = match arch {
+            Arch::X86_64 => 1200,
+            Arch::Arm64 => 3600,
+        };
+        Duration::from_secs(self.limit.unwrap_or(usual))
+    }
 }
 
 fn main() -> ExitCode {

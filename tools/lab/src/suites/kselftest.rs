@@ -44,7 +44,7 @@ fn run_on(paths: &Paths, wanted: &Selection, mte: bool) -> Result<Vec<Case>> {
         turn += 1;
         let name = if mte { "kselftest" } else { "kselftest-untagged" };
         let log = paths.logs()?.join(paths.arch.named(&format!("{name}-{turn}.log")));
-        let guest = Guest { mte, ..machine(paths, &kernel, kvm, &log, Duration::from_secs(wanted.limit))? };
+        let guest = Guest { mte, ..machine(paths, &kernel, kvm, &log, wanted.limit(paths.arch))? };
         let (seen, found) = boot(paths, &guest, left)?;
         cases.extend(found);
         left = &left[seen.min(left.len())..];

@@ -9,14 +9,13 @@ use common::cmd;
 use common::paths::Paths;
 use common::progress::Step;
 use std::fs;
-use std::time::Duration;
 
 /// Builds the allocator and lets its test run.
 pub fn run(paths: &Paths, selection: &Selection) -> Result<Vec<Case>> {
     let kernel = kernel::ensure(paths, selection.config)?;
     let programs = Programs { packages: &["refscudo"], name: "scudo", linked: Linked::Dynamically }.build(paths)?;
     let log = paths.logs()?.join(paths.arch.named("scudo.log"));
-    let limit = Some(Duration::from_secs(selection.limit));
+    let limit = Some(selection.limit(paths.arch));
     let guest = Guest { limit, ..Guest::new(paths, &kernel.image, &log) };
     let mut said = Vec::new();
     let mut step = Step::begin("misusing large blocks of Scudo in a guest", None);
