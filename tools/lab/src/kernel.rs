@@ -42,7 +42,7 @@ pub fn ensure_unpatched(paths: &Paths) -> Result<Kernel> {
 /// The kernel without the series, configured as for the tests.
 pub fn ensure_unpatched_test(paths: &Paths) -> Result<Kernel> {
     let _lock = lock::hold(&paths.state)?;
-    built(paths, tree::unpatched(paths)?, Config::Off, "unpatched-test")
+    built(paths, tree::unpatched(paths)?, Config::Off, &paths.arch.named("unpatched-test"))
 }
 
 /// `name` is that of the build, in paths and messages.

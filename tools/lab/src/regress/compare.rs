@@ -140,9 +140,16 @@ pub fn why(cell: &Cell) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::arch::Arch;
 
     fn plan() -> Plan {
-        let suite = |name: &str| Suite { name: name.into(), run: vec!["./x".into()], limit: 1, cannot: None };
+        let suite = |name: &str| Suite {
+            name: name.into(),
+            arch: Arch::X86_64,
+            run: vec!["./x".into()],
+            limit: 1,
+            cannot: None,
+        };
         Plan { suites: vec![suite("s"), suite(HOST)], flaky: Vec::new() }
     }
 

@@ -32,7 +32,7 @@ pub struct Options {
 
 /// Runs and compares. What differs is tried again on both kernels, so that chance is told from change.
 pub fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
-    let plan = Plan::load(&paths.repo, &options.only)?;
+    let plan = Plan::load(&paths.repo, paths.arch, &options.only)?;
     let built = run::build(paths, &plan.suites)?;
     let file = make_folder(paths.state.join("regress"))?.join("results.md");
     let mut rounds = Rounds::default();

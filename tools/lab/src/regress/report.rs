@@ -140,10 +140,12 @@ mod tests {
     use super::super::run::{Results, Side};
     use super::*;
     use crate::outcome::Case;
+    use common::arch::Arch;
 
     fn plan() -> Plan {
         let suite = |name: &str, cannot: Option<&str>| Suite {
             name: name.into(),
+            arch: Arch::X86_64,
             run: Vec::new(),
             limit: 1,
             cannot: cannot.map(str::to_owned),

@@ -9,6 +9,7 @@ use crate::outcome::Case;
 use crate::suites::{kselftest, vma};
 use crate::{kvm, tree};
 use anyhow::{Result, bail};
+use common::arch::Arch;
 use common::cmd;
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 /// Commands that share a guest: what one leaves behind reaches few others, and booting stays a small part.
 const TOGETHER: usize = 16;
-/// Runs a command in a process namespace of its own.
-const ALONE: &str = "unshare --pid --fork --kill-child --mount-proc";
+/// Runs a command in a process namespace of its own. Guests of other architectures have no program for that.
+const ALONE: &str = "unshare --pid --fork --kill-child --mount-proc ";
 /// Seconds for a guest to boot, prepare itself and end.
 const BOOT: u64 = 180;
 
@@ -76,11 +77,20 @@ pub fn build(paths: &Paths, suites: &[Suite]) -> Result<Option<Built>> {
     }
     let base = kernel::ensure_unpatched_test(paths)?;
     let patched = kernel::ensure(paths, Config::Test)?;
+    let programs = programs(paths, &base, suites)?;
+    Ok(Some(Built { base, patched, programs }))
+}
+
+/// Builds the programs and gives their folder. Suites for arm64 are made of those for memory tags.
+fn programs(paths: &Paths, base: &Kernel, suites: &[Suite]) -> Result<PathBuf> {
+    let output = make_folder(paths.builds().join(paths.arch.named("selftests-unpatched")))?;
+    if paths.arch == Arch::Arm64 {
+        return kselftest::build_mte(paths, base, Config::Off, &output);
+    }
     let names: BTreeSet<&str> = suites.iter().flat_map(Suite::programs).collect();
-    let output = make_folder(paths.builds().join("selftests-unpatched"))?;
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    kselftest::build(paths, &base, Config::Off, &names, &output)?;
-    Ok(Some(Built { base, patched, programs: output }))
+    kselftest::build(paths, base, Config::Off, &names, &output)?;
+    Ok(output)
 }
 
 /// Runs suites on one kernel.
@@ -149,7 +159,7 @@ fn boot(
     let mut lines = Vec::new();
     let mut begun = 0;
     let mut file = fs::File::create(guest.log.with_extension("out"))?;
-    let status = guest.run(&script(&paths.repo.join("tools"), programs, jobs), |line| {
+    let status = guest.run(&script(guest.arch, &paths.repo.join("tools"), programs, jobs), |line| {
         let _ = writeln!(file, "{line}");
         begun += usize::from(line.starts_with(BEGIN));
         each(begun, line);
@@ -170,7 +180,7 @@ fn boot(
 
 /// The programs go to memory: some write beside themselves, and files of the host are slow. Each has processes of its own, and
 /// none is left when it ends: what protection_keys leaves behind would get in the way of all that follows.
-fn script(tools: &Path, programs: &Path, jobs: &[Job]) -> String {
+fn script(arch: Arch, tools: &Path, programs: &Path, jobs: &[Job]) -> String {
     let (tools, programs) = (tools.display(), programs.display());
     let mut script = format!("export TOOLS={tools}\nsh $TOOLS/lab/guest/setup || exit 99\n");
     script += "mkdir /tmp/mm && cd /tmp/mm || exit 99\nchmod 755 .\n";
@@ -178,10 +188,11 @@ fn script(tools: &Path, programs: &Path, jobs: &[Job]) -> String {
     for program in used {
         script += &format!("cp {programs}/{program} . || exit 99\n");
     }
+    let alone = if arch == Arch::X86_64 { ALONE } else { "" };
     for job in jobs {
         let Job { name, command, limit, .. } = job;
         script += &format!("echo '{BEGIN}{name}'; echo '{BEGIN}{name}' >/dev/kmsg\n");
-        script += &format!("timeout --kill-after=5 {limit} {ALONE} {command} 2>&1 </dev/null; echo \"{END}$?\"\n");
+        script += &format!("timeout -k 5 {limit} {alone}{command} 2>&1 </dev/null; echo \"{END}$?\"\n");
     }
     script
 }
@@ -207,10 +218,12 @@ mod tests {
     #[test]
     fn a_script_bounds_and_marks_each_command() {
         let job = Job { suite: 0, name: "x -n".into(), command: "./x -n".into(), limit: 7 };
-        let script = script(Path::new("/src/tools"), Path::new("/p"), &[job]);
+        let script = |arch| script(arch, Path::new("/src/tools"), Path::new("/p"), std::slice::from_ref(&job));
+        assert!(script(Arch::Arm64).contains("timeout -k 5 7 ./x -n 2>&1"));
+        let script = script(Arch::X86_64);
         assert!(script.contains("cp /p/x . || exit 99\n"), "{script}");
         assert!(
-            script.contains("timeout --kill-after=5 7 unshare --pid --fork --kill-child --mount-proc ./x -n 2>&1"),
+            script.contains("timeout -k 5 7 unshare --pid --fork --kill-child --mount-proc ./x -n 2>&1"),
             "{script}"
         );
         assert!(script.contains("echo '@@ begin x -n' >/dev/kmsg\n"), "{script}");
@@ -220,6 +233,7 @@ mod tests {
     fn suites_that_cannot_run_have_no_commands() {
         let suite = |name: &str, cannot: Option<&str>| Suite {
             name: name.into(),
+            arch: Arch::X86_64,
             run: vec!["./x".into(), "./x -2".into()],
             limit: 5,
             cannot: cannot.map(str::to_owned),

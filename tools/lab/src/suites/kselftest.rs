@@ -17,6 +17,8 @@ use std::time::Duration;
 
 const BEGIN: &str = "@@ begin ";
 const END: &str = "@@ end ";
+/// Where the kernel has the selftests of arm64, with a folder for those of memory tags.
+const ARM64: &str = "tools/testing/selftests/arm64";
 
 /// Builds them all, and runs those that were named, or all.
 pub fn run(paths: &Paths, wanted: &Selection) -> Result<Vec<Case>> {
@@ -32,7 +34,7 @@ fn run_on(paths: &Paths, wanted: &Selection, mte: bool) -> Result<Vec<Case>> {
     let kernel = kernel::ensure(paths, wanted.config)?;
     let mut programs = build_ours(paths, &kernel, wanted.config)?;
     if mte && paths.arch == Arch::Arm64 {
-        programs.extend(build_tagged(paths, &kernel)?);
+        programs.extend(build_tagged(paths, &kernel, wanted.config)?);
     }
     let programs = choose(programs, &wanted.names)?;
     let kvm = kvm::usable(paths, &kernel.image)?;
@@ -146,9 +148,7 @@ fn build_ours(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<Path
 pub fn build(paths: &Paths, kernel: &Kernel, config: Config, names: &[String], output: &Path) -> Result<Vec<PathBuf>> {
     let _lock = lock::hold(&paths.state)?;
     let folder = kernel.tree.join("tools/testing/selftests/mm");
-    let mut headers = kernel::make(&kernel.tree, &kernel.output, paths.arch, config);
-    headers.arg("headers");
-    kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))?;
+    install_headers(paths, kernel, config)?;
     let programs: Vec<PathBuf> = names.iter().map(|name| output.join(name)).collect();
     let mut make = make(paths, kernel, &folder, output);
     make.args(&programs);
@@ -156,23 +156,35 @@ pub fn build(paths: &Paths, kernel: &Kernel, config: Config, names: &[String], o
     Ok(programs)
 }
 
-/// Builds those of the architecture's own suite for memory tags.
-fn build_tagged(paths: &Paths, kernel: &Kernel) -> Result<Vec<PathBuf>> {
-    let _lock = lock::hold(&paths.state)?;
-    let folder = kernel.tree.join("tools/testing/selftests/arm64");
+/// Builds those of ours in the architecture's own suite for memory tags.
+fn build_tagged(paths: &Paths, kernel: &Kernel, config: Config) -> Result<Vec<PathBuf>> {
+    let output = make_folder(paths.builds().join(paths.arch.named("selftests-mte")))?;
+    let folder = build_mte(paths, kernel, config, &output)?;
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder.join("mte"))? {
+    for entry in fs::read_dir(kernel.tree.join(ARM64).join("mte"))? {
         let name = PathBuf::from(entry?.file_name());
         if name.to_string_lossy().starts_with("check_refpage") && name.extension().is_some_and(|end| end == "c") {
             names.push(name.with_extension(""));
         }
     }
     names.sort();
-    let output = make_folder(paths.builds().join(paths.arch.named("selftests-mte")))?;
-    let mut make = make(paths, kernel, &folder, &output);
+    Ok(names.iter().map(|name| folder.join(name)).collect())
+}
+
+/// Builds that suite, and gives the folder of its programs.
+pub fn build_mte(paths: &Paths, kernel: &Kernel, config: Config, output: &Path) -> Result<PathBuf> {
+    let _lock = lock::hold(&paths.state)?;
+    install_headers(paths, kernel, config)?;
+    let mut make = make(paths, kernel, &kernel.tree.join(ARM64), output);
     make.args(["ARM64_SUBTARGETS=mte", "FORCE_TARGETS=1"]);
     kernel::logged(make, "building the selftests of memory tags", 10, &paths.logs()?.join("selftests-mte.log"))?;
-    Ok(names.iter().map(|name| output.join("mte").join(name)).collect())
+    Ok(output.join("mte"))
+}
+
+fn install_headers(paths: &Paths, kernel: &Kernel, config: Config) -> Result<u64> {
+    let mut headers = kernel::make(&kernel.tree, &kernel.output, paths.arch, config);
+    headers.arg("headers");
+    kernel::logged(headers, "installing the kernel's headers", 900, &paths.logs()?.join("headers.log"))
 }
 
 /// `make` for one of the kernel's folders of selftests.
