@@ -22,6 +22,9 @@ pub enum Config {
     Debug,
     /// As test, looking for data races
     Kcsan,
+    /// As test, with pages of 64 KB, for arm64
+    #[value(name = "64k")]
+    Pages64k,
     /// KUnit alone
     Kunit,
     /// As test, with the option off
@@ -41,6 +44,7 @@ impl Config {
             Self::Test => &["base", "test"],
             Self::Debug => &["base", "test", "debug"],
             Self::Kcsan => &["base", "test", "kcsan"],
+            Self::Pages64k => &["base", "test", "64k"],
             Self::Kunit => &["base", "kunit"],
             Self::Off => &["base", "test", "off"],
             Self::Small => &["small", "demo"],
