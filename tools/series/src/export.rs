@@ -58,6 +58,7 @@ const SOURCES: &[&str] = &[".c", ".h", ".rs", ".rst", ".sh", "Kconfig", "Makefil
 pub fn export(project: &Project, range: &Range, discard_views: bool) -> Result<String> {
     let base = Base::load(project)?;
     check_range(range)?;
+    refuse_outdated(project, range)?;
     note_uncommitted(range, &base)?;
     let folder = tempfile::tempdir()?;
     let patches = format_patches(range, folder.path())?;
@@ -73,6 +74,22 @@ pub fn export(project: &Project, range: &Range, discard_views: bool) -> Result<S
     views::write_if_changed(&project.path("patches/base.blobs"), blobs.as_bytes())?;
     write_views(project, &base, range, &views)?;
     Ok(format!("exported {} patches and {} views", patches.len(), views.len()))
+}
+
+/// A tree that never had what `patches/` says would take it back.
+pub fn refuse_outdated(project: &Project, range: &Range) -> Result<()> {
+    // Without patches that can be read there is nothing to lose.
+    let Ok(patches) = list::load(project) else { return Ok(()) };
+    let (tracks, _) = chain::follow(&patches);
+    for (path, track) in tracks.iter().filter(|(_, track)| track.last != NO_BLOB) {
+        if !range.git.succeeds(&["cat-file", "-e", &track.last])? {
+            bail!(
+                "patches/ has a {path} that {} never had: `make tree` brings the tree up to date; work of its own in the tree has to be exported with the patches that it was made of",
+                range.git.dir().display()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn check_range(range: &Range) -> Result<()> {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::base::Base;
 use crate::chain;
-use crate::export::Range;
+use crate::export::{self, Range};
 use crate::list;
 use crate::project::Project;
 use crate::scratch::Scratch;
@@ -18,6 +18,7 @@ pub fn fold(project: &Project, range: &Range) -> Result<usize> {
     if edits.is_empty() {
         return Ok(0);
     }
+    export::refuse_outdated(project, range)?;
     refuse_unfit_tree(range, &edits)?;
     let scratch = Scratch::new(range.git, range.tip)?;
     for (path, view) in &edits {

@@ -51,6 +51,24 @@ fn refuses(toy: &Toy, words: &str) {
     assert_eq!((snapshot(&toy.project()), snapshot(&toy.tree()), git(&toy.tree(), &["rev-parse", "series"])), before);
 }
 
+/// As after a pull of patches that somebody else made.
+#[test]
+fn refuses_a_tree_that_is_older_than_the_patches() {
+    let toy = Toy::exported();
+    let (tree, view) = (toy.tree(), toy.project().join("rust-mm/refpage/page.rs"));
+    let old = git(&tree, &["rev-parse", "series"]);
+    write(&view, "// Theirs.\n");
+    toy.ok(&["fold"]);
+    git(&tree, &["reset", "--quiet", "--hard", &old]);
+    git(&tree, &["reflog", "expire", "--expire=now", "--all"]);
+    git(&tree, &["gc", "--quiet", "--prune=now"]);
+    let patches = snapshot(&toy.project());
+    assert!(toy.refused(&["export"]).contains("make tree"));
+    assert_eq!(snapshot(&toy.project()), patches);
+    write(&view, "// Mine.\n");
+    refuses(&toy, "never had");
+}
+
 #[test]
 fn refuses_what_it_cannot_place() {
     let toy = Toy::exported();
