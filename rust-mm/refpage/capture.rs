@@ -74,7 +74,7 @@ impl Captured {
         unsafe { bindings::arch_refpage_prepare(page.as_ptr()) };
 
         let tags = tags(&page);
-        let content = page.with_words(|words| Content::classify(words));
+        let content = page.with_words(Content::classify);
         let hash = match content {
             Content::Pattern(pair) => hash(&pair, tags),
             Content::Page => page.with_words(|words| hash(words, tags)),
