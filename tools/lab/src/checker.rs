@@ -3,16 +3,16 @@
 use crate::config::Config;
 use crate::guest::{self, Guest};
 use crate::outcome::{Case, Outcome};
+use crate::programs::{Linked, Programs};
 use crate::{complaints, kernel, kvm, lock, tap};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use common::cmd;
 use common::paths::{Paths, make_folder};
 use common::progress::Step;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// What the checker runs.
@@ -129,15 +129,8 @@ fn read(transcript: &[String], status: i32) -> Run {
 /// A static program, optimized: what it costs is taken from what it checks.
 fn build(paths: &Paths) -> Result<PathBuf> {
     let _lock = lock::hold(&paths.state)?;
-    let about = cmd::output(Command::new("rustc").arg("-vV"))?;
-    let triple = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?.to_owned();
-    let target = paths.state.join("target-model");
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--locked", "--package", "model", "--target", &triple, "--manifest-path"]);
-    cargo.arg(paths.repo.join("tools/Cargo.toml")).arg("--target-dir").arg(&target);
-    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
-    kernel::logged(cargo, "building the model checker", 60, &paths.logs()?.join("model-build.log"))?;
-    Ok(target.join(triple).join("release/model"))
+    let programs = Programs { packages: &["model"], name: "model", linked: Linked::Statically }.build(paths)?;
+    Ok(programs.join("model"))
 }
 
 #[cfg(test)]
