@@ -22,7 +22,7 @@ echo $$ >/sys/fs/cgroup/model/cgroup.procs
 
 # In memory, with sectors of 512 bytes.
 file=$(mktemp /dev/shm/disk.XXXXXX)
-truncate --size 1M "$file"
-disk=$(losetup --find --show "$file")
+truncate -s 1M "$file"
+disk=$(losetup -f --show "$file")
 
 exec "$program" --disk "$disk" "$@"

@@ -5,6 +5,10 @@
 //! No Rust reference ever points into it, and nothing else is ever mapped there: the range lies far below where the
 //! kernel places mappings by itself. So whatever is mapped, moved or stored in it breaks nothing of the program.
 
+mod tags;
+
+pub use tags::{checked, supported as has_tags};
+
 use crate::model::Answer;
 use crate::ops::{Advice, Lock, MapFlag, PAGE, Prot, Span};
 use libc::c_int;
@@ -28,7 +32,7 @@ pub struct Arena {
 /// A request for a mapping in the words of the system call.
 pub struct Request {
     /// Access rights.
-    pub prot: Prot,
+    pub prot: c_int,
     /// All flags but the address's.
     pub flags: c_int,
     /// The file.
@@ -40,21 +44,22 @@ pub struct Request {
 impl Request {
     /// A mapping of the type under test.
     pub fn reference(prot: Prot, flag: MapFlag, reference: usize) -> Self {
+        let tagged = if flag == MapFlag::Tagged { tags::PROT_MTE } else { 0 };
         let flag = match flag {
-            MapFlag::Nothing => libc::MAP_FIXED,
+            MapFlag::Nothing | MapFlag::Tagged => libc::MAP_FIXED,
             MapFlag::Populate => libc::MAP_FIXED | libc::MAP_POPULATE,
             MapFlag::NoReserve => libc::MAP_FIXED | libc::MAP_NORESERVE,
             MapFlag::Locked => libc::MAP_FIXED | libc::MAP_LOCKED,
             MapFlag::NoReplace => libc::MAP_FIXED_NOREPLACE,
         };
-        Self { prot, flags: MAP_REFPAGE | flag, fd: -1, reference }
+        Self { prot: prot.bits() | tagged, flags: MAP_REFPAGE | flag, fd: -1, reference }
     }
 
     /// Ordinary anonymous memory.
     pub fn plain(prot: Prot, populate: bool) -> Self {
         let populate = if populate { libc::MAP_POPULATE } else { 0 };
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | populate;
-        Self { prot, flags, fd: -1, reference: 0 }
+        Self { prot: prot.bits(), flags, fd: -1, reference: 0 }
     }
 }
 
@@ -100,7 +105,7 @@ impl Arena {
         let Request { prot, flags, fd, reference } = *request;
         // SAFETY: the range belongs to the arena, whose mappings no reference points into.
         let got = unsafe {
-            libc::mmap(self.pointer(span.first), span.count * PAGE, prot.bits(), flags, fd, reference as libc::off_t)
+            libc::mmap(self.pointer(span.first), span.count * PAGE, prot, flags, fd, reference as libc::off_t)
         };
         self.check_place(got, span.first)
     }
@@ -113,8 +118,12 @@ impl Arena {
 
     /// `mprotect()`.
     pub fn protect(self, span: Span, prot: Prot) -> Answer {
+        self.set_rights(span, prot.bits())
+    }
+
+    fn set_rights(self, span: Span, rights: c_int) -> Answer {
         // SAFETY: the range belongs to the arena, whose mappings no reference points into.
-        Errno::result(unsafe { libc::mprotect(self.pointer(span.first), span.count * PAGE, prot.bits()) }).map(drop)
+        Errno::result(unsafe { libc::mprotect(self.pointer(span.first), span.count * PAGE, rights) }).map(drop)
     }
 
     /// `mlock()` and its kin.

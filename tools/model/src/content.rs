@@ -3,11 +3,44 @@
 //! Bytes made of a seed. Bytes of two seeds, and of two places, differ nearly everywhere, so that bytes of the wrong
 //! page, of the wrong process or of zeros do not pass.
 
-use crate::ops::{Content, PAGE};
+use crate::ops::{Content, GRANULE, PAGE};
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
-/// The bytes of a page, shared by all pages of the model that hold them.
-pub type Page = Rc<[u8; PAGE]>;
+/// The memory tags of a page, from 0 to 15.
+pub type Tags = [u8; PAGE / GRANULE];
+
+/// What a page holds, shared by all pages of the model that hold the same.
+pub type Page = Rc<Memory>;
+
+/// The bytes of a page, which it stands for, and its memory tags.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Memory {
+    bytes: [u8; PAGE],
+    /// Zeros where there are none.
+    pub tags: Tags,
+}
+
+impl Memory {
+    /// Bytes without tags.
+    pub fn untagged(bytes: [u8; PAGE]) -> Page {
+        Rc::new(Self { bytes, tags: [0; PAGE / GRANULE] })
+    }
+}
+
+impl Deref for Memory {
+    type Target = [u8; PAGE];
+
+    fn deref(&self) -> &Self::Target {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.bytes
+    }
+}
 
 /// One byte of a seed.
 fn byte(seed: u64, position: usize) -> u8 {
@@ -26,7 +59,7 @@ pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
 
 /// A page of zeros.
 pub fn zeros() -> Page {
-    Rc::new([0; PAGE])
+    Memory::untagged([0; PAGE])
 }
 
 /// A page in which the bytes of a seed come again after `period` bytes.
@@ -36,7 +69,7 @@ pub fn repeated(seed: u64, period: usize) -> Page {
     for (position, to) in page.iter_mut().enumerate() {
         *to = pattern[position % pattern.len()];
     }
-    Rc::new(page)
+    Memory::untagged(page)
 }
 
 /// The same but for the byte at an offset.

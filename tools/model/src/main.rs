@@ -17,12 +17,13 @@ mod runner;
 mod shared;
 mod shrink;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
 use failure::Failure;
 use kernel::events::Events;
 use kernel::facility::Facilities;
-use ops::{Op, Sequence};
+use nix::unistd::{SysconfVar, sysconf};
+use ops::{Op, PAGE, Sequence};
 use runner::Runner;
 use shared::Sum;
 use std::path::PathBuf;
@@ -77,6 +78,8 @@ fn main() -> ExitCode {
 
 /// Gives whether all passed.
 fn run(args: &Args) -> Result<bool> {
+    let size = sysconf(SysconfVar::PAGE_SIZE)?.unwrap_or(0);
+    ensure!(size == PAGE as i64, "pages here have {size} bytes: run this on a kernel whose pages have {PAGE}");
     let machine = Facilities::probe(args.disk.as_deref());
     let mut runner =
         Runner::new(machine, Duration::from_secs(args.patience)).map_err(|failure| anyhow!(failure.what))?;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
+/// Bytes that share a memory tag.
+pub const GRANULE: usize = 16;
 
 /// Pages of the arena, counted from its start.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -101,6 +103,8 @@ pub enum MapFlag {
     Locked,
     /// `MAP_FIXED_NOREPLACE` in place of `MAP_FIXED`.
     NoReplace,
+    /// `PROT_MTE` among the rights, so that its memory tags can be used.
+    Tagged,
 }
 
 /// A request that must be refused.
@@ -328,6 +332,13 @@ pub enum Op {
         /// Their new rights.
         prot: Prot,
     },
+    /// `mprotect()` that adds `PROT_MTE`.
+    AllowTags {
+        /// The pages.
+        span: Span,
+        /// Their new rights.
+        prot: Prot,
+    },
     /// `mlock()` and its kin.
     Lock {
         /// The pages.
@@ -364,6 +375,22 @@ pub enum Op {
         seed: u8,
         /// By what.
         by: Writer,
+    },
+    /// Memory tags are stored.
+    StoreTags {
+        /// Which bytes, in whole granules.
+        bytes: Bytes,
+        /// The tag of the first granule.
+        first: u8,
+        /// What each is more than the one before.
+        step: u8,
+    },
+    /// A granule is loaded through a pointer with a tag, which must be the granule's.
+    LoadTagged {
+        /// Offset of the granule from the start of the arena.
+        at: usize,
+        /// The tag.
+        tag: u8,
     },
     /// `vmsplice()` of a page to a pipe, then `munmap()` of it, then the pipe is read.
     SpliceAndUnmap(usize),

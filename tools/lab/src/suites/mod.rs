@@ -30,13 +30,14 @@ const SUITES: &[(&str, Run)] = &[
     ("model", model::run),
 ];
 
-/// What depends on the architecture, for one that is not this machine's. The model checker is not built for it.
+/// What depends on the architecture, for one that is not this machine's.
 const ARM64_SUITES: &[(&str, Run)] = &[
     ("check-sync", |paths, _| sync::run(paths)),
     ("kernel build", |paths, selection| kernel_build::run(paths, selection.config)),
     ("kunit", |paths, selection| kunit::run(paths, selection.config)),
     ("kselftest", kselftest::run),
     ("kselftest mte=off", kselftest::run_untagged),
+    ("model", model::run),
     ("scudo", scudo::run),
 ];
 

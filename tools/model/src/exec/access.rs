@@ -160,12 +160,13 @@ impl World<'_> {
     }
 
     /// Compares all of the pages that a few bytes lie in.
-    fn compare_pages(&mut self, bytes: Bytes) -> Result<(), Failure> {
+    pub(super) fn compare_pages(&mut self, bytes: Bytes) -> Result<(), Failure> {
         let mut seen = [0; PAGE];
         for page in bytes.at / PAGE..(bytes.at + bytes.len).div_ceil(PAGE) {
             if self.model.allows(page, Access::Load) {
                 self.arena.load(page * PAGE, &mut seen, 0);
                 self.compare(page * PAGE, &seen, "a load after a store")?;
+                self.compare_tags(page)?;
             }
         }
         Ok(())

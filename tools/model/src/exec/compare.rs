@@ -19,6 +19,7 @@ impl World<'_> {
             if self.model.allows(page, Access::Load) {
                 self.arena.load(page * PAGE, &mut seen, 0);
                 self.compare(page * PAGE, &seen, "a load")?;
+                self.compare_tags(page)?;
             }
         }
         Ok(Effect::Done)
@@ -87,13 +88,14 @@ impl World<'_> {
         let mut pages = vec![None; self.model.len()];
         for mapping in found {
             if let Some(span) = self.arena.span_of(mapping.start, mapping.end) {
-                pages[span.pages()].fill(Some((mapping.rights.as_str(), mapping.reference)));
+                pages[span.pages()].fill(Some((mapping.rights.as_str(), mapping.reference, mapping.tagged)));
             }
         }
         for (page, found) in pages.iter().enumerate() {
-            let want = self.model.page(page).map(|page| (rights(page.prot), page.reference));
+            let want = self.model.page(page).map(|page| (rights(page.prot), page.reference, page.tagged));
             if *found != want {
-                let text = format!("page {page} is in a mapping (rights, type under test) {found:?}, not {want:?}");
+                let text =
+                    format!("page {page} is in a mapping (rights, type under test, tags) {found:?}, not {want:?}");
                 return Err(Failure::new(Kind::Layout, text));
             }
         }

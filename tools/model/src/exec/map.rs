@@ -53,7 +53,7 @@ impl World<'_> {
         around: impl FnOnce(&dyn Fn() -> Answer) -> Result<(Answer, bool), Failure>,
     ) -> Result<(Answer, Answer), Failure> {
         let fixed = content::fixed(map.content);
-        let mut source = Box::new(Source(fixed.as_deref().copied().unwrap_or([0; PAGE])));
+        let mut source = Box::new(Source(fixed.as_ref().map_or([0; PAGE], |page| ***page)));
         let (reference, capture) = match map.content {
             Content::Arena(page) => (self.arena.page(page), self.model.may_capture(page)),
             _ => (source.0.as_ptr().expose_provenance(), Ok(())),
@@ -78,7 +78,7 @@ impl World<'_> {
     /// What a page of the arena may read as, nothing if it is not mapped.
     fn captured_candidates(&self, content: Content) -> Vec<Page> {
         let Content::Arena(page) = content else { return Vec::new() };
-        self.model.page(page).into_iter().flat_map(Mapped::readings).cloned().collect()
+        self.model.page(page).into_iter().flat_map(Mapped::captured).collect()
     }
 
     /// What was captured, where the kernel was free to drop the page before: it must be one of the candidates.
@@ -93,7 +93,7 @@ impl World<'_> {
         self.memory.read_exact_at(&mut seen, at).map_err(test_io("reading what was captured"))?;
         before
             .into_iter()
-            .find(|page| **page == seen)
+            .find(|page| ***page == seen)
             .ok_or_else(|| Failure::new(Kind::Bytes, format!("page {page} reads as what its reference page never was")))
     }
 

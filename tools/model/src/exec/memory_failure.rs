@@ -66,7 +66,7 @@ impl World<'_> {
             return self.refused_store(Bytes { at, len: 1 }, 1, Writer::Pipe).map(drop);
         }
         self.arena.store(at, &[1], 1);
-        let mut want = **base;
+        let mut want = ***base;
         want[0] = 1;
         self.lane_reads(page, &want)
     }

@@ -12,6 +12,7 @@ mod map;
 mod memory_failure;
 mod pager;
 mod system;
+mod tags;
 mod thread;
 
 use crate::arena::Arena;
@@ -128,11 +129,14 @@ impl<'a> World<'a> {
             Op::MapPlain { span, prot, populate } => self.map_plain(*span, *prot, *populate),
             Op::Unmap(span) => self.unmap(*span),
             Op::Protect { span, prot } => self.protect(*span, *prot),
+            Op::AllowTags { span, prot } => self.allow_tags(*span, *prot),
             Op::Lock { span, lock } => self.lock(*span, *lock),
             Op::Remap { span, form } => self.remap(*span, *form),
             Op::Advise { span, advice } => self.advise(*span, *advice),
             Op::Load { bytes, by } => self.load(*bytes, *by),
             Op::Store { bytes, seed, by } => self.store(*bytes, *seed, *by),
+            Op::StoreTags { bytes, first, step } => self.store_tags(*bytes, *first, *step),
+            Op::LoadTagged { at, tag } => self.load_tagged(*at, *tag),
             Op::SpliceAndUnmap(page) => self.splice_and_unmap(*page),
             Op::FixedBuffer { span, seed } => self.fixed_buffer(*span, *seed),
             Op::Fork { ops, held } => self.fork(ops, *held),
@@ -164,7 +168,17 @@ impl<'a> World<'a> {
 /// In a child, a mapping that was written, moved and then wiped by `fork()` has no record of its pages but the offset of
 /// its old place, and the kernel complains when it is split. Ordinary anonymous memory does the same.
 fn changes_mappings(op: &Op) -> bool {
-    !matches!(op, Op::Load { .. } | Op::Store { .. } | Op::Fork { .. } | Op::Join | Op::Compare | Op::Count)
+    !matches!(
+        op,
+        Op::Load { .. }
+            | Op::Store { .. }
+            | Op::StoreTags { .. }
+            | Op::LoadTagged { .. }
+            | Op::Fork { .. }
+            | Op::Join
+            | Op::Compare
+            | Op::Count
+    )
 }
 
 fn open_memory() -> Result<File, Failure> {

@@ -25,20 +25,20 @@ impl World<'_> {
         expect("the end of a pager", pager.finish(), Ok(()))
     }
 
-    /// Zeros are a clean page in ordinary memory, and must be stored in the type under test.
+    /// Zeros are a clean page in ordinary memory, and must be stored in the type under test. Memory tags are zeros, too.
     fn fill_page(&mut self, pager: &Pager, page: usize, fill: Fill) -> Answer {
         let address = self.arena.page(page);
         match fill {
             Fill::Zeros => {
                 pager.zero(address)?;
                 if self.model.is_reference(page) {
-                    self.model.store(page * PAGE, &content::zeros()[..]);
+                    self.model.replace(page, &content::zeros());
                 }
             }
             Fill::Copy(seed) => {
                 let bytes = content::repeated(seed.into(), PAGE);
                 pager.copy(address, &bytes)?;
-                self.model.store(page * PAGE, &bytes[..]);
+                self.model.replace(page, &bytes);
             }
         }
         Ok(())

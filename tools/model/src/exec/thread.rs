@@ -21,7 +21,7 @@ impl World<'_> {
         let lane = self.arena.lane(PAGES);
         let base = content::repeated(seed.into(), PAGE);
         expect("mmap for a thread", self.map_lane(lane, &base), Ok(()))?;
-        let worker = Worker { arena: self.arena, lane, base: *base, seed };
+        let worker = Worker { arena: self.arena, lane, base: **base, seed };
         let stop = AtomicBool::new(false);
         self.beside = true;
         let (mine, other) = thread::scope(|scope| {

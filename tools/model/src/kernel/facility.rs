@@ -3,7 +3,8 @@
 //! What this kernel and this machine can do: an operation that needs more does nothing, and that is said once.
 
 use super::{core, fault, knob, pager, ring};
-use crate::ops::{Advice, Op, PAGE, Reader, Writer};
+use crate::arena;
+use crate::ops::{Advice, Map, MapFlag, Op, PAGE, Reader, Writer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -40,6 +41,8 @@ pub enum Facility {
     Ring,
     /// A block device for direct I/O.
     Disk,
+    /// Memory tags of arm64.
+    Tags,
 }
 
 impl fmt::Display for Facility {
@@ -59,6 +62,7 @@ impl fmt::Display for Facility {
             Self::FaultInjection => out.write_str("fault injection"),
             Self::Ring => out.write_str("io_uring"),
             Self::Disk => out.write_str("direct I/O"),
+            Self::Tags => out.write_str("memory tags"),
         }
     }
 }
@@ -82,6 +86,8 @@ impl Op {
             Self::Core => Facility::Core,
             Self::FixedBuffer { .. } => Facility::Ring,
             Self::Load { by: Reader::Direct, .. } | Self::Store { by: Writer::Direct, .. } => Facility::Disk,
+            Self::AllowTags { .. } | Self::StoreTags { .. } | Self::LoadTagged { .. } => Facility::Tags,
+            Self::Map(Map { flag: MapFlag::Tagged, .. }) => Facility::Tags,
             _ => return None,
         })
     }
@@ -119,6 +125,8 @@ impl Facilities {
         let aligned = page.as_ptr().addr().next_multiple_of(PAGE);
         note(Facility::Pager, pager::Pager::missing(aligned, PAGE).and_then(pager::Pager::finish).map_err(Into::into));
         note(Facility::Ring, ring::Ring::new(aligned, PAGE).map(drop));
+        let tags = if arena::has_tags() { Ok(()) } else { Err(io::Error::other("the processor has none")) };
+        note(Facility::Tags, tags);
         let disk = disk.map_or(Err(io::Error::other("no device was named")), open);
         note(Facility::Disk, disk.as_ref().map(drop).map_err(|error| io::Error::other(error.to_string())));
         Self { missing, disk: disk.ok() }

@@ -23,6 +23,8 @@ pub struct Mapping {
     pub swapped: usize,
     /// It is of the type under test.
     pub reference: bool,
+    /// Its memory tags can be used.
+    pub tagged: bool,
 }
 
 /// The mappings that lie in a range of addresses, at least in part.
@@ -60,7 +62,10 @@ fn parse(text: &str) -> Vec<Mapping> {
                 "Rss" => last.resident = pages(value).unwrap_or(0),
                 "Anonymous" => last.anonymous = pages(value).unwrap_or(0),
                 "Swap" => last.swapped = pages(value).unwrap_or(0),
-                "VmFlags" => last.reference = value.split_whitespace().any(|flag| flag == "rp"),
+                "VmFlags" => {
+                    let has = |name| value.split_whitespace().any(|flag| flag == name);
+                    (last.reference, last.tagged) = (has("rp"), has("mt"));
+                }
                 _ => {}
             }
         }
@@ -82,7 +87,7 @@ mod tests {
     #[test]
     fn reads_what_the_kernel_prints() {
         let text = "10000-12000 rw-p 00000000 00:00 0 \nSize:                  8 kB\nRss:                   4 kB\n\
-            Anonymous:             4 kB\nSwap:                  0 kB\nVmFlags: rd wr mr rp \n\
+            Anonymous:             4 kB\nSwap:                  0 kB\nVmFlags: rd wr mr mt rp \n\
             12000-13000 ---p 00000000 00:00 0 \nSwap:                  4 kB\nVmFlags: mr\n";
         let first = Mapping {
             start: 0x10000,
@@ -92,6 +97,7 @@ mod tests {
             anonymous: 1,
             swapped: 0,
             reference: true,
+            tagged: true,
         };
         let second = Mapping { start: 0x12000, end: 0x13000, rights: "---p".into(), swapped: 1, ..Mapping::default() };
         assert_eq!(parse(text), [first, second]);

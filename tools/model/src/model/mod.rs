@@ -6,6 +6,7 @@
 mod advice;
 mod layout;
 mod page;
+mod tags;
 
 pub use advice::Expected;
 pub use page::{Mapped, Stored};
@@ -92,7 +93,8 @@ impl Model {
     /// A mapping of the type under test.
     pub fn map(&mut self, map: &Map, base: &Page) {
         let lock = if map.flag == MapFlag::Locked { Lock::Now } else { Lock::Off };
-        let page = Mapped { lock, ..Mapped::new(true, Rc::clone(base), map.prot) };
+        let tagged = map.flag == MapFlag::Tagged;
+        let page = Mapped { lock, tagged, ..Mapped::new(true, Rc::clone(base), map.prot) };
         self.fill(map.span, &page, matches!(map.flag, MapFlag::Populate | MapFlag::Locked));
     }
 
@@ -241,7 +243,7 @@ impl Model {
 
     /// The number of different contents that clean pages of the type under test read as.
     pub fn contents(&self) -> usize {
-        let bases = self.pages.iter().flatten().filter(|page| page.reference).map(|page| &page.base[..]);
+        let bases = self.pages.iter().flatten().filter(|page| page.reference).map(|page| &page.base);
         bases.collect::<BTreeSet<_>>().len()
     }
 }

@@ -2,8 +2,8 @@
 
 //! What the model knows of one mapped page.
 
-use crate::content::Page;
-use crate::ops::{Lock, Prot};
+use crate::content::{Page, Tags};
+use crate::ops::{GRANULE, Lock, Prot};
 use std::iter;
 use std::rc::Rc;
 
@@ -47,6 +47,8 @@ pub struct Mapped {
     pub wipe_on_fork: bool,
     /// A core dump leaves it out.
     pub dont_dump: bool,
+    /// Its memory tags can be used. They are there all the same.
+    pub tagged: bool,
 }
 
 impl Mapped {
@@ -66,6 +68,7 @@ impl Mapped {
             dont_fork: false,
             wipe_on_fork: false,
             dont_dump: false,
+            tagged: false,
         }
     }
 
@@ -106,6 +109,23 @@ impl Mapped {
         self.droppable = false;
     }
 
+    /// A memory tag is stored.
+    pub fn store_tag(&mut self, granule: usize, tag: u8) {
+        for page in iter::once(&mut self.holds).chain(&mut self.or) {
+            Rc::make_mut(page).tags[granule] = tag;
+        }
+        self.stored = Stored::Yes;
+        self.droppable = false;
+    }
+
+    /// A new page takes its place, which never has tags.
+    pub fn replace(&mut self, with: Page) {
+        self.holds = with;
+        self.or.clear();
+        self.stored = Stored::Yes;
+        self.droppable = false;
+    }
+
     /// The page is made resident as if for a store, without a change of what it holds.
     pub fn populate(&mut self) {
         if !self.droppable {
@@ -115,18 +135,33 @@ impl Mapped {
 
     /// Bytes were seen. Gives the offset of the first that cannot be.
     pub fn observe(&mut self, offset: usize, seen: &[u8]) -> Result<(), usize> {
-        let matches = |page: &Page| page[offset..offset + seen.len()] == *seen;
-        self.or.retain(matches);
-        if !matches(&self.holds) {
+        if self.narrow(|page| page[offset..offset + seen.len()] == *seen) {
+            return Ok(());
+        }
+        Err(offset + first_difference(seen, &self.holds[offset..]))
+    }
+
+    /// All tags were seen. Gives the offset of the first granule whose tag cannot be.
+    pub fn observe_tags(&mut self, seen: &Tags) -> Result<(), usize> {
+        if self.narrow(|page| page.tags == *seen) {
+            return Ok(());
+        }
+        Err(GRANULE * first_difference(seen, &self.holds.tags))
+    }
+
+    /// Keeps what it may read as, as far as that is true of it. Gives whether anything is left.
+    fn narrow(&mut self, keep: impl Fn(&Page) -> bool) -> bool {
+        self.or.retain(&keep);
+        if !keep(&self.holds) {
             if self.or.is_empty() {
-                return Err(self.first_difference(offset, seen));
+                return false;
             }
             self.settle();
         }
         if self.droppable {
             self.add_base();
         }
-        Ok(())
+        true
     }
 
     /// It was seen not to read as what it held, but as one of the other.
@@ -148,11 +183,6 @@ impl Mapped {
     /// All that it may read as.
     pub fn readings(&self) -> impl Iterator<Item = &Page> {
         iter::once(&self.holds).chain(&self.or)
-    }
-
-    fn first_difference(&self, offset: usize, seen: &[u8]) -> usize {
-        let want = &self.holds[offset..];
-        offset + seen.iter().zip(want).position(|(seen, want)| seen != want).unwrap_or(0)
     }
 
     /// What a child sees, unless it has no such mapping.
@@ -179,6 +209,10 @@ impl Mapped {
     pub fn reads_as_base(&self) -> bool {
         !self.or.is_empty() || *self.holds == *self.base
     }
+}
+
+fn first_difference(seen: &[u8], want: &[u8]) -> usize {
+    seen.iter().zip(want).position(|(seen, want)| seen != want).unwrap_or(0)
 }
 
 #[cfg(test)]
