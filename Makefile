@@ -2,7 +2,7 @@
 # A thin front: each target is one run of a tool, which tools/bootstrap builds and starts in the root file system.
 #
 # KCONFIG=test|demo|demo-off|debug|kcsan|kunit|off|64k  picks the kernel's configuration
-# ARCH=x86_64|arm64                  is what build, run, shell, test, bench, regress and mutate are for; arm64 has memory
+# ARCH=x86_64|arm64                  is what build, run, shell, test, soak, bench, regress and mutate are for; arm64 has memory
 #                                    tags, ARGS=--no-mte not
 # SEEDS=, OPS=, FIRST=               how many seeds `make soak` runs, of how many operations each, from which seed on
 # REPLAY=FILE                        is a sequence that a soak saved, to run in place of those of seeds
@@ -26,7 +26,7 @@ SERIES := tools/bootstrap series
 .PHONY: help demo bench regress test soak build run shell tree export fold check-sync check am bases b4 bisect mutate
 
 build run shell test soak: export REFPAGE_KDIR = $(KDIR)
-build run shell test bench regress mutate: export REFPAGE_ARCH = $(ARCH)
+build run shell test soak bench regress mutate: export REFPAGE_ARCH = $(ARCH)
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
