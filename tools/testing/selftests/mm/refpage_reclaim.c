@@ -324,19 +324,26 @@ TEST_F_TIMEOUT(refpage_memcg, reclaim, 120)
 	EXPECT_EQ(0, status);
 }
 
+/* The most memory that the group may have, in bytes. */
+static int limit_group(FIXTURE_DATA(refpage_memcg) *self, size_t size)
+{
+	char limit[32];
+
+	snprintf(limit, sizeof(limit), "%zu", size);
+	return refpage_write_text(group_file(self, "memory.max"), limit);
+}
+
 /* Twice as much is stored as the group may have: the rest goes to swap. */
 #define PRESSURE_LIMIT	(8UL << 20)
 
 TEST_F_TIMEOUT(refpage_memcg, pressure, 180)
 {
-	char limit[32];
 	int status;
 	pid_t pid;
 
 	if (!swap_is_on())
 		SKIP(return, "needs swap");
-	snprintf(limit, sizeof(limit), "%lu", PRESSURE_LIMIT);
-	ASSERT_EQ(0, refpage_write_text(group_file(self, "memory.max"), limit));
+	ASSERT_EQ(0, limit_group(self, PRESSURE_LIMIT));
 	pid = fork();
 	ASSERT_NE(-1, pid);
 	if (!pid) {
@@ -366,7 +373,7 @@ TEST_F_TIMEOUT(refpage_memcg, pressure, 180)
  * mappings there are stay right, and all is given back at exit.  The address
  * space is prepared first, so that nearly all that is charged are captures.
  */
-#define CAPTURE_LIMIT	"2M"
+#define CAPTURE_LIMIT	512	/* Pages */
 #define MAX_CAPTURES	1024	/* CONFIG_DEBUG_VM looks at each VMA each time */
 
 /*
@@ -431,8 +438,7 @@ TEST_F_TIMEOUT(refpage_memcg, captures_are_charged, 180)
 	pid_t pid;
 
 	ASSERT_LE(0, alive);
-	ASSERT_EQ(0, refpage_write_text(group_file(self, "memory.max"),
-					CAPTURE_LIMIT));
+	ASSERT_EQ(0, limit_group(self, CAPTURE_LIMIT * self->page));
 	ASSERT_EQ(0, pipe(to_parent));
 	pid = fork();
 	ASSERT_NE(-1, pid);
@@ -476,7 +482,7 @@ TEST_F_TIMEOUT(refpage_memcg, captures_are_charged, 180)
  */
 #define NR_TAKERS	10
 #define PAGES_EACH	1000	/* CONFIG_DEBUG_VM looks at each VMA each time */
-#define TAKERS_LIMIT	"32M"
+#define TAKERS_LIMIT	8192	/* Pages */
 
 /* What a taker got; written where no page has to be allocated for it. */
 struct taken {
@@ -551,8 +557,7 @@ TEST_F_TIMEOUT(refpage_memcg, ten_thousand_captures, 600)
 		     MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	ASSERT_NE(MAP_FAILED, taken);
 	ASSERT_LE(0, alive);
-	ASSERT_EQ(0, refpage_write_text(group_file(self, "memory.max"),
-					TAKERS_LIMIT));
+	ASSERT_EQ(0, limit_group(self, TAKERS_LIMIT * self->page));
 	for (i = 0; i < NR_TAKERS; i++) {
 		pids[i] = start_taker(self, i, &taken[i]);
 		ASSERT_LT(0, pids[i]);
