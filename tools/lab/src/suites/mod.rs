@@ -10,6 +10,7 @@ mod sync;
 pub mod vma;
 
 use crate::Selection;
+use crate::config::Config;
 use crate::outcome::{Case, Report, Suite};
 use anyhow::Result;
 use common::arch::Arch;
@@ -43,19 +44,25 @@ const ARM64_SUITES: &[(&str, Run)] = &[
 
 /// Runs the suites that were named, or all of them. A suite that cannot run has failed, and the next one runs.
 pub fn run_all(paths: &Paths, only: &[String], selection: &Selection) -> Result<ExitCode> {
-    let all = match paths.arch {
-        Arch::X86_64 => SUITES,
-        Arch::Arm64 => ARM64_SUITES,
-    };
+    let all = suites(paths.arch, selection.config);
     let chosen = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
     if let Some(unknown) = only.iter().find(|wanted| all.iter().all(|(name, _)| name != wanted)) {
         let names: Vec<_> = all.iter().map(|&(name, _)| name).collect();
         anyhow::bail!("there is no suite `{unknown}`: take one of {}", names.join(", "));
     }
-    let suites = all.iter().filter(|(name, _)| chosen(name)).map(|&(name, run)| one(paths, name, run, selection));
+    let suites = all.into_iter().filter(|(name, _)| chosen(name)).map(|(name, run)| one(paths, name, run, selection));
     let report = Report::new(suites.collect());
     print!("{}", report.text());
     Ok(if report.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Those of an architecture and a kernel. The pages of the model checker have 4 KB.
+fn suites(arch: Arch, config: Config) -> Vec<(&'static str, Run)> {
+    let all = match arch {
+        Arch::X86_64 => SUITES,
+        Arch::Arm64 => ARM64_SUITES,
+    };
+    all.iter().copied().filter(|(name, _)| *name != "model" || config != Config::Pages64k).collect()
 }
 
 fn one(paths: &Paths, name: &'static str, run: Run, selection: &Selection) -> Suite {

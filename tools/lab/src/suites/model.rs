@@ -2,7 +2,6 @@
 
 use crate::Selection;
 use crate::checker::{self, Plan};
-use crate::config::Config;
 use crate::outcome::Case;
 use anyhow::Result;
 use common::paths::Paths;
@@ -12,9 +11,6 @@ const PLAN: Plan = Plan { first: 1, seeds: 8, ops: 2000, replay: None, until_fai
 
 /// One test for each seed.
 pub fn run(paths: &Paths, selection: &Selection) -> Result<Vec<Case>> {
-    if selection.config == Config::Pages64k {
-        return Ok(vec![Case::skipped("all", "the model has pages of 4 KB")]);
-    }
     let limit = Some(selection.limit(paths.arch));
     checker::run(paths, selection.config, "model", &PLAN, limit, |_| {}).map(|run| run.cases)
 }

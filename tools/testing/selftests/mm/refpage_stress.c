@@ -652,7 +652,6 @@ TEST_F_TIMEOUT(refpage_stress, model, 600)
  */
 #define NR_WORKERS	4
 #define AREA_PAGES	32
-#define MAX_HUGE	(32UL << 20)
 #define FORK_EVERY	8
 #define THP_ENABLED	"/sys/kernel/mm/transparent_hugepage/enabled"
 #define SEED_A		0xb1
@@ -817,7 +816,7 @@ FIXTURE_SETUP(refpage_threads)
 	race.size = AREA_PAGES * race.page;
 	if (race.huge) {
 		race.size = thp_available() ? read_pmd_pagesize() : 0;
-		if (!race.size || race.size > MAX_HUGE)
+		if (!race.size || race.size > REFPAGE_MAX_HUGE)
 			SKIP(return, "huge pages of %zu bytes", race.size);
 		if (refpage_set(&self->thp, THP_ENABLED, "always"))
 			SKIP(return, "needs root, to turn huge pages on");

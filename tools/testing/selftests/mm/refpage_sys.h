@@ -16,6 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Base pages of 64 KiB have huge pages of 512 MiB, too large to test with. */
+#define REFPAGE_MAX_HUGE	(32UL << 20)
+
 /* Number of bytes read, a string; -1 and errno. */
 static inline ssize_t refpage_read_text(const char *path, char *buf, size_t size)
 {

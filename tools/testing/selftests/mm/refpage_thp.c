@@ -17,7 +17,6 @@
 #define OTHER_SEED	0x72
 #define STORED		0x5a
 #define NR_HUGE		2
-#define MAX_HUGE	(32UL << 20)
 #define SCAN_SECONDS	60
 #define COLLAPSE_TRIES	10
 #define SPLIT_TRIES	10
@@ -121,7 +120,7 @@ FIXTURE_SETUP(refpage_thp)
 		SKIP(return, "needs root, to turn huge pages on");
 	self->page = psize();
 	self->huge = read_pmd_pagesize();
-	if (self->huge > MAX_HUGE)
+	if (self->huge > REFPAGE_MAX_HUGE)
 		SKIP(return, "huge pages of %zu bytes", self->huge);
 	self->size = NR_HUGE * self->huge;
 	self->room_size = 2 * self->size + 3 * self->huge;

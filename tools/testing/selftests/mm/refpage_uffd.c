@@ -797,6 +797,8 @@ TEST(refpage_uffd_wp_split)
 
 	if (!huge || access(SPLIT_DEBUGFS, W_OK))
 		SKIP(return, "no huge pages, or nothing that splits them");
+	if (huge > REFPAGE_MAX_HUGE)
+		SKIP(return, "huge pages of %zu bytes", huge);
 	uffd = uffd_open(UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED);
 	if (uffd < 0)
 		SKIP(return, "no userfaultfd with the features that this needs");
