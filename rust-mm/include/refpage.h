@@ -37,7 +37,7 @@
  * classified. If it repeats every 16 bytes, or every 8, 4, 2 or 1, then the two
  * words that repeat are kept, and refpage_fill() does not read the captured
  * page. A reference page that is a clean page itself was captured before:
- * refpage_get_clean() finds as what.
+ * refpage_get_clean() finds as what, and nothing is captured.
  *
  * Where an architecture keeps tags for memory, those of the reference page are
  * captured with it if its mapping shows them, and are part of the content from
@@ -206,11 +206,12 @@ struct refpage {
 
 #ifdef CONFIG_REFPAGE
 
-struct refpage *refpage_capture(struct mm_struct *mm, unsigned long flags,
-				unsigned long fd, unsigned long pgoff);
+unsigned long refpage_address(unsigned long flags, unsigned long fd,
+			      unsigned long pgoff);
+struct refpage *refpage_capture(struct mm_struct *mm, unsigned long addr);
 struct refpage *refpage_fork(struct mm_struct *mm, struct refpage *refpage);
-struct refpage *refpage_get_clean(unsigned long addr);
-void refpage_put(struct refpage *refpage);
+struct refpage *refpage_get_clean(struct mm_struct *mm, unsigned long addr);
+void refpage_free(struct refpage *refpage);
 int refpage_fill(struct refpage *refpage, struct folio *folio,
 		 unsigned long addr, struct vm_area_struct *vma);
 void refpage_exit(struct mm_struct *mm);
@@ -224,6 +225,19 @@ void refpage_exit(struct mm_struct *mm);
 static inline void refpage_get(struct refpage *refpage)
 {
 	refcount_inc(&refpage->ref);
+}
+
+/**
+ * refpage_put() - Drop a reference.
+ * @refpage: A reference page, with a reference that the caller gives away.
+ *
+ * Context: Process context. Takes no lock but the innermost one of the
+ * reference pages, and that only if it was the last reference.
+ */
+static inline void refpage_put(struct refpage *refpage)
+{
+	if (refcount_dec_and_test(&refpage->ref))
+		refpage_free(refpage);
 }
 
 /**
@@ -370,12 +384,23 @@ static inline int refpage_copy(struct refpage *refpage, struct page *page,
 
 #else /* CONFIG_REFPAGE */
 
+static inline unsigned long refpage_address(unsigned long flags,
+					    unsigned long fd,
+					    unsigned long pgoff)
+{
+	return -EOPNOTSUPP;
+}
+
 static inline struct refpage *refpage_capture(struct mm_struct *mm,
-					      unsigned long flags,
-					      unsigned long fd,
-					      unsigned long pgoff)
+					      unsigned long addr)
 {
 	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline struct refpage *refpage_get_clean(struct mm_struct *mm,
+						unsigned long addr)
+{
+	return NULL;
 }
 
 static inline struct refpage *refpage_fork(struct mm_struct *mm,

@@ -27,7 +27,6 @@ use crate::{
         Content,
         Target, //
     },
-    lookup::Request,
     tags::{
         self,
         Tags, //
@@ -45,7 +44,7 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    /// Captures the page that `request` names.
+    /// Captures the page at `address`, in bytes and page-aligned, which may have tag bits.
     ///
     /// The user's page is held only while it is copied. A copy that is made while the user
     /// writes to the page has, for each byte, the old or the new value.
@@ -53,12 +52,12 @@ impl Captured {
     /// # Errors
     ///
     /// Those of [`UserPage::get`] and [`ImmutablePage::copy_of`].
-    pub(crate) fn new(request: Request) -> Result<Self> {
-        let source = UserPage::get(request.address())?;
+    pub(crate) fn new(address: usize) -> Result<Self> {
+        let source = UserPage::get(address)?;
         let page = ImmutablePage::copy_of(&source, accounting::page_flags())?;
 
         Ok(Self::prepare(page, |page| {
-            Tags::capture(page, &source, request.address())
+            Tags::capture(page, &source, address)
         }))
     }
 

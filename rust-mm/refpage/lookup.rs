@@ -26,45 +26,31 @@ const FLAGS: u32 = bindings::MAP_REFPAGE
     | bindings::MAP_DENYWRITE
     | bindings::MAP_EXECUTABLE;
 
-/// A valid request for a reference page.
-#[derive(Debug)]
-pub(crate) struct Request {
-    address: usize,
-}
+/// Checks the arguments of `mmap_pgoff()`, whose mapping type is `MAP_REFPAGE`, and returns the
+/// page-aligned address of the reference page.
+///
+/// `pgoff` is the address of the reference page in units of pages. For a 32-bit task, which
+/// `compat` says, only the low 32 bits of the address in bytes count: the C library's offset
+/// is signed and may have been sign-extended.
+///
+/// The address may still have tag bits, which GUP removes.
+///
+/// # Errors
+///
+/// [`EINVAL`] if there is an unknown flag, a file descriptor, or no such address.
+pub(crate) fn address(flags: usize, fd: usize, pgoff: usize, compat: bool) -> Result<usize> {
+    // CAST: A descriptor is an `int`, whatever the upper half of its register holds. Flags are
+    // as wide as the register: no bit of it may go by unnoticed.
+    let (flags, fd) = (flags as u64, fd as i32);
 
-impl Request {
-    /// Checks the arguments of `mmap_pgoff()`, whose mapping type is `MAP_REFPAGE`.
-    ///
-    /// `pgoff` is the address of the reference page in units of pages. For a 32-bit task, which
-    /// `compat` says, only the low 32 bits of the address in bytes count: the C library's offset
-    /// is signed and may have been sign-extended.
-    ///
-    /// The address may still have tag bits, which GUP removes.
-    ///
-    /// # Errors
-    ///
-    /// [`EINVAL`] if there is an unknown flag, a file descriptor, or no such address.
-    pub(crate) fn new(flags: usize, fd: usize, pgoff: usize, compat: bool) -> Result<Self> {
-        // CAST: A descriptor is an `int`, whatever the upper half of its register holds. Flags are
-        // as wide as the register: no bit of it may go by unnoticed.
-        let (flags, fd) = (flags as u64, fd as i32);
-
-        if flags & !u64::from(FLAGS) != 0 || fd != -1 {
-            return Err(EINVAL);
-        }
-
-        let address = if compat {
-            // CAST: To drop the upper half is what this is for.
-            pgoff.wrapping_mul(PAGE_SIZE) as u32 as usize
-        } else {
-            pgoff.checked_mul(PAGE_SIZE).ok_or(EINVAL)?
-        };
-
-        Ok(Self { address })
+    if flags & !u64::from(FLAGS) != 0 || fd != -1 {
+        return Err(EINVAL);
     }
 
-    /// Returns the page-aligned address of the reference page.
-    pub(crate) fn address(&self) -> usize {
-        self.address
+    if compat {
+        // CAST: To drop the upper half is what this is for.
+        Ok(pgoff.wrapping_mul(PAGE_SIZE) as u32 as usize)
+    } else {
+        pgoff.checked_mul(PAGE_SIZE).ok_or(EINVAL)
     }
 }

@@ -85,16 +85,6 @@ impl RefPage {
         Ok(unsafe { ARef::from_raw(NonNull::from(KBox::leak(object))) })
     }
 
-    /// Finds the reference page that a clean page at `addr`, in bytes, reads as.
-    ///
-    /// Only the address space of the current task, which must have one, is looked at. There may
-    /// be such a page where none is found.
-    pub(crate) fn of_clean_page(addr: usize) -> Option<ARef<Self>> {
-        // SAFETY: The current task has an address space, and any address will do. What C returns
-        // is null or comes from `into_raw`, and the reference is ours.
-        unsafe { Self::take_raw(bindings::refpage_get_clean(addr)) }
-    }
-
     /// Returns the captured page.
     #[inline]
     pub(crate) fn captured(&self) -> &Arc<Captured> {
@@ -131,15 +121,19 @@ impl RefPage {
         ARef::into_raw(this).as_ptr().cast()
     }
 
-    /// Takes a reference back from C.
+    /// Frees an object without references.
     ///
     /// # Safety
     ///
-    /// `refpage` must be null, or come from [`RefPage::into_raw`] with a reference that the caller
-    /// owns and gives away.
-    pub(crate) unsafe fn take_raw(refpage: *mut bindings::refpage) -> Option<ARef<Self>> {
-        // SAFETY: The caller owns a reference, and `shared` is the first field.
-        NonNull::new(refpage.cast()).map(|object| unsafe { ARef::from_raw(object) })
+    /// `object` must be valid, and it must be the caller who made its count zero.
+    pub(crate) unsafe fn free(object: NonNull<Self>) {
+        // SAFETY: The caller promises that it is valid, and nobody else frees it.
+        let this = unsafe { object.as_ref() };
+
+        this.set.unlist(this);
+        // SAFETY: There is no reference, nobody can find the object any more, and by the type
+        // invariants it was allocated as a `KBox`.
+        drop(unsafe { KBox::from_raw(object.as_ptr()) });
     }
 
     /// Returns the count that C and Rust share.
@@ -160,15 +154,11 @@ unsafe impl AlwaysRefCounted for RefPage {
 
     unsafe fn dec_ref(object: NonNull<Self>) {
         // SAFETY: The caller owns a reference, so the object lives until we drop it.
-        let this = unsafe { object.as_ref() };
+        let last = unsafe { object.as_ref() }.refcount().dec_and_test();
 
-        if !this.refcount().dec_and_test() {
-            return;
+        if last {
+            // SAFETY: That was the last reference, and it was ours.
+            unsafe { Self::free(object) };
         }
-
-        this.set.unlist(this);
-        // SAFETY: That was the last reference, nobody can find the object any more, and by the
-        // type invariants it was allocated as a `KBox`.
-        drop(unsafe { KBox::from_raw(object.as_ptr()) });
     }
 }

@@ -38,20 +38,41 @@ mod tags;
 mod tests;
 
 use capture::Captured;
-use lookup::Request;
 use object::RefPage;
 use set::RefPageSet;
 
-/// Captures the page that a call of mmap() names.
+/// Finds the page that a call of mmap() names.
+///
+/// * `flags`, `fd`, `pgoff`: The arguments of `mmap_pgoff()`, whose mapping type is
+///   `MAP_REFPAGE`; `pgoff` is the address of the reference page in units of pages.
+///
+/// Any context.
+///
+/// Returns the page-aligned address in bytes, which may have tag bits and may be anywhere; or
+/// `-EINVAL`.
+///
+/// # Safety
+///
+/// There are no requirements. bindgen declares all functions of C as unsafe.
+#[export]
+pub unsafe extern "C" fn refpage_address(flags: c_ulong, fd: c_ulong, pgoff: c_ulong) -> c_ulong {
+    // SAFETY: There are no requirements.
+    let compat = unsafe { bindings::in_compat_syscall() };
+
+    // CAST: C takes the error from the last addresses that there are.
+    lookup::address(flags, fd, pgoff, compat)
+        .unwrap_or_else(|error| error.to_errno() as isize as c_ulong)
+}
+
+/// Captures a page.
 ///
 /// * `mm`: The address space of the current task.
-/// * `flags`, `fd`, `pgoff`: The arguments of `mmap_pgoff()`; `pgoff` is the address of the
-///   reference page in units of pages.
+/// * `addr`: The address of the page in bytes, which may have tag bits.
 ///
 /// Process context without the mmap lock: may sleep and fault.
 ///
 /// Returns a reference page of `mm` with a reference that the caller owns, or an error pointer:
-/// `-EINVAL`, `-EFAULT`, `-ENOMEM` or `-EINTR`.
+/// `-EFAULT`, `-ENOMEM` or `-EINTR`.
 ///
 /// # Safety
 ///
@@ -59,21 +80,12 @@ use set::RefPageSet;
 #[export]
 pub unsafe extern "C" fn refpage_capture(
     mm: *mut bindings::mm_struct,
-    flags: c_ulong,
-    fd: c_ulong,
-    pgoff: c_ulong,
+    addr: c_ulong,
 ) -> *mut bindings::refpage {
     // SAFETY: The current task is a user of its address space.
     let mm = unsafe { MmWithUser::from_raw(mm) };
-    // SAFETY: There are no requirements.
-    let compat = unsafe { bindings::in_compat_syscall() };
 
-    into_raw(Request::new(flags, fd, pgoff, compat).and_then(|request| {
-        if let Some(clean) = RefPage::of_clean_page(request.address()) {
-            return Ok(clean);
-        }
-        RefPageSet::of(mm)?.share(Captured::new(request)?)
-    }))
+    into_raw(RefPageSet::of(mm).and_then(|set| set.share(Captured::new(addr)?)))
 }
 
 /// Finds or makes the reference page of a child with the content of its parent's.
@@ -102,19 +114,20 @@ pub unsafe extern "C" fn refpage_fork(
     into_raw(RefPageSet::of(mm).and_then(|set| set.inherit(parent.captured().clone())))
 }
 
-/// Drops a reference.
+/// Frees a reference page.
 ///
-/// * `refpage`: The reference page, or null.
+/// * `refpage`: A reference page whose last reference was dropped.
 ///
 /// Process context. Takes no lock but the innermost one of the reference pages.
 ///
 /// # Safety
 ///
-/// Unless `refpage` is null, the caller must own a reference, which it gives away.
+/// `refpage` must be valid, and it must be the caller who made its count zero.
 #[export]
-pub unsafe extern "C" fn refpage_put(refpage: *mut bindings::refpage) {
-    // SAFETY: The caller owns a reference, if any, and C has no others than ours.
-    drop(unsafe { RefPage::take_raw(refpage) });
+pub unsafe extern "C" fn refpage_free(refpage: *mut bindings::refpage) {
+    // SAFETY: The caller promises that it is valid, so it is not null, and that the last reference
+    // was the caller's. C has no others than ours.
+    unsafe { RefPage::free(NonNull::new_unchecked(refpage.cast())) };
 }
 
 /// Fills a new folio with the content.

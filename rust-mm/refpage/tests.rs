@@ -15,7 +15,7 @@ mod suite {
         accounting,
         capture::Captured,
         content::Content,
-        lookup::Request,
+        lookup,
         set::RefPageSet, //
     };
     use kernel::{
@@ -170,9 +170,7 @@ mod suite {
     #[test]
     fn requests() {
         let address = |flags, fd, pgoff, compat| {
-            Request::new(flags, fd, pgoff, compat)
-                .ok()
-                .map(|request| request.address())
+            lookup::address(flags, fd, pgoff, compat).ok()
         };
 
         assert_eq!(address(REFPAGE, NO_FD, 5, false), Some(5 * PAGE_SIZE));
