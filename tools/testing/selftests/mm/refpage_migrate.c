@@ -357,8 +357,8 @@ TEST_F(refpage_migrate, hwpoison_clean_huge)
 	char *room, *area, *other;
 	unsigned long pfn;
 
-	if (!huge)
-		SKIP(return, "no huge pages");
+	if (!huge || huge > REFPAGE_MAX_HUGE)
+		SKIP(return, "huge pages of %zu bytes", huge);
 	room = refpage_carveout(4 * huge);
 	ASSERT_NE(MAP_FAILED, room);
 	area = (char *)(((uintptr_t)room + huge - 1) & ~(huge - 1));
