@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A thin front: each target is one run of a tool, which tools/bootstrap builds and starts in the root file system.
 #
-# KCONFIG=test|demo|demo-off|debug|kcsan|kunit|off|64k  picks the kernel's configuration
+# KCONFIG=test|demo|demo-off|debug|kunit|off|64k  picks the kernel's configuration
 # ARCH=x86_64|arm64                  is what build, run, shell, test, soak, bench, regress and mutate are for; arm64 has memory
 #                                    tags, ARGS=--no-mte not
 # SEEDS=, OPS=, FIRST=               how many seeds `make soak` runs, of how many operations each, from which seed on

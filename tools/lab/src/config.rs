@@ -20,8 +20,6 @@ pub enum Config {
     Test,
     /// As test, with checks that cost much
     Debug,
-    /// As test, looking for data races
-    Kcsan,
     /// As test, with pages of 64 KB, for arm64
     #[value(name = "64k")]
     Pages64k,
@@ -43,7 +41,6 @@ impl Config {
             Self::DemoOff => &["base"],
             Self::Test => &["base", "test"],
             Self::Debug => &["base", "test", "debug"],
-            Self::Kcsan => &["base", "test", "kcsan"],
             Self::Pages64k => &["base", "test", "64k"],
             Self::Kunit => &["base", "kunit"],
             Self::Off => &["base", "test", "off"],
