@@ -98,9 +98,15 @@ static bool page_out(FIXTURE_DATA(refpage_swap) *self)
 {
 	long pages = nr_private(self->size);
 
-	if (madvise(self->area, self->size, MADV_PAGEOUT))
-		return false;
-	return refpage_smaps_pages(self->area, self->size, "Swap:") == pages;
+	/* Advice: a page that another CPU is about to list stays for now. */
+	for (int tries = 0; tries < 20; tries++) {
+		if (madvise(self->area, self->size, MADV_PAGEOUT))
+			return false;
+		if (refpage_smaps_pages(self->area, self->size, "Swap:") == pages)
+			return true;
+		usleep(50 * 1000);
+	}
+	return false;
 }
 
 #define PAGE_OUT_OR_SKIP() do {						\
