@@ -2,7 +2,7 @@
 
 //! What the model knows of one mapped page.
 
-use crate::content::{Page, Tags};
+use crate::content::{Memory, Page, Tags};
 use crate::ops::{GRANULE, Lock, Prot};
 use std::iter;
 use std::rc::Rc;
@@ -102,17 +102,18 @@ impl Mapped {
 
     /// Bytes are stored.
     pub fn store(&mut self, offset: usize, bytes: &[u8]) {
-        for page in iter::once(&mut self.holds).chain(&mut self.or) {
-            Rc::make_mut(page)[offset..offset + bytes.len()].copy_from_slice(bytes);
-        }
-        self.stored = Stored::Yes;
-        self.droppable = false;
+        self.change(|page| page[offset..offset + bytes.len()].copy_from_slice(bytes));
     }
 
     /// A memory tag is stored.
     pub fn store_tag(&mut self, granule: usize, tag: u8) {
+        self.change(|page| page.tags[granule] = tag);
+    }
+
+    /// A store changes all that it may read as, and makes it a page of its own that stays.
+    fn change(&mut self, how: impl Fn(&mut Memory)) {
         for page in iter::once(&mut self.holds).chain(&mut self.or) {
-            Rc::make_mut(page).tags[granule] = tag;
+            how(Rc::make_mut(page));
         }
         self.stored = Stored::Yes;
         self.droppable = false;
