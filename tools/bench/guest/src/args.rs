@@ -15,7 +15,8 @@ pub struct Args {
     #[arg(long, default_value_t = 2020)]
     pub seed: u64,
 
-    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first, reads, heap, tags
+    /// Only these workloads, in this order: everybody, microbench, fault, scale, read-first, reads, heap, tags,
+    /// processor
     #[arg(long, value_delimiter = ',', value_parser = workload,
           default_value = "everybody,microbench,fault,scale,read-first,reads")]
     pub only: Vec<Workload>,

@@ -46,6 +46,7 @@ fn run(args: Args) -> Result<()> {
             Workload::Everybody => workload::everybody::run(&mut bench)?,
             Workload::Heap => workload::heap::run(&mut bench)?,
             Workload::Tags => workload::tags::run(&mut bench)?,
+            Workload::Processor => workload::processor::run(&mut bench)?,
         }
     }
     bench.end()

@@ -143,6 +143,14 @@ impl Mapping {
         }
     }
 
+    /// One page.
+    #[inline(always)]
+    pub fn page_mut(&mut self, page: usize) -> &mut [u8] {
+        assert!(page < self.pages());
+        // SAFETY: by the invariant and the test above, the page is there; the unique borrow keeps others away.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.add(page * page_size()).as_ptr(), page_size()) }
+    }
+
     /// Takes the rights away from one page, which splits the area that it lies in.
     pub fn protect_page(&mut self, page: usize) -> Result<()> {
         debug_assert!(page < self.pages());

@@ -40,12 +40,14 @@ pub enum Workload {
     Heap,
     /// Large blocks of a real allocator with memory tags, for processors that have these.
     Tags,
+    /// What the content of a page takes the processor that this runs on.
+    Processor,
 }
 
 impl Workload {
     /// All workloads, in the order in which they run. What is compared between kernels comes first: others leave their
     /// traces in the process.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Everybody,
         Self::Microbench,
         Self::Fault,
@@ -54,6 +56,7 @@ impl Workload {
         Self::Reads,
         Self::Heap,
         Self::Tags,
+        Self::Processor,
     ];
 
     /// The name that selects it.
@@ -67,6 +70,7 @@ impl Workload {
             Self::Everybody => "everybody",
             Self::Heap => "heap",
             Self::Tags => "tags",
+            Self::Processor => "processor",
         }
     }
 }

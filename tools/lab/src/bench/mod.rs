@@ -9,6 +9,7 @@ mod plan;
 mod results;
 mod run;
 mod tables;
+mod wall;
 
 pub use plan::Options;
 
@@ -22,8 +23,10 @@ use std::path::Path;
 pub fn run(paths: &Paths, options: &Options) -> Result<()> {
     let name = if options.quick { "bench-quick" } else { "bench" };
     let folder = make_folder(paths.state.join(paths.arch.named(name)))?;
-    let mut results = Results { host: host::describe(&paths.repo)?, boots: Vec::new() };
-    run::all(paths, options, &folder, |boot| {
+    let program = run::program(paths, options)?;
+    let processor = run::processor(paths, options, &program)?;
+    let mut results = Results { host: host::describe(&paths.repo)?, processor, boots: Vec::new() };
+    run::all(paths, options, &program, &folder, |boot| {
         results.boots.push(boot);
         write(&results, &folder)
     })?;

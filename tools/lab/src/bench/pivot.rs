@@ -1,5 +1,6 @@
 //! Turns values into a table of Markdown: a line for each subject, a column for each kind.
 
+use record::Key;
 use std::fmt::Write;
 
 /// A table whose lines and columns come in the order in which they are first named.
@@ -53,6 +54,11 @@ fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What a value is of, with the number where there is one.
+pub fn sized(key: &Key) -> String {
+    if key.size > 0 { format!("{} ({})", key.case, key.size) } else { key.case.clone() }
 }
 
 /// A time in the unit that suits it.

@@ -21,9 +21,9 @@ pub struct Options {
     /// The kernels to measure, separated by commas; else demo alone (quick) or all
     #[arg(long, value_enum, value_delimiter = ',')]
     kernels: Vec<Subject>,
-    /// Only these workloads, separated by commas: everybody, microbench, fault, scale, read-first, reads, heap, tags. A
-    /// quick run leaves out heap, which takes longer than all others, unless it is named here. On arm64 it is tags alone,
-    /// elsewhere all but tags
+    /// Only these workloads, separated by commas: processor, everybody, microbench, fault, scale, read-first, reads, heap,
+    /// tags. A quick run leaves out heap, which takes longer than all others, unless it is named here. On arm64 it is tags
+    /// alone, elsewhere all but tags
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Of the workloads reads, heap and tags only the programs that have one of these in their names, as in "threads,manual of R (100)"
@@ -121,7 +121,9 @@ impl Options {
         for &subject in subjects {
             let only =
                 if subject == Subject::Demo { self.workloads(arch) } else { vec![Workload::Everybody.name().into()] };
-            plans.extend((1..=self.boots).map(|round| self.plan(subject, false, round, &only)));
+            if !only.is_empty() {
+                plans.extend((1..=self.boots).map(|round| self.plan(subject, false, round, &only)));
+            }
         }
         let cleared: Vec<String> =
             CLEARED.into_iter().filter(|&one| self.wants(one, arch)).map(|one| one.name().to_owned()).collect();
@@ -129,6 +131,13 @@ impl Options {
             plans.push(self.plan(Subject::Demo, true, 1, &cleared));
         }
         plans
+    }
+
+    /// What the program is told on this machine, where no guest is, unless that is left out.
+    pub fn of_processor(&self, arch: Arch) -> Option<Vec<String>> {
+        let name = Workload::Processor.name();
+        let wanted = if self.only.is_empty() { arch != Arch::Arm64 } else { self.only.iter().any(|only| only == name) };
+        wanted.then(|| self.arguments(&[name.to_owned()]))
     }
 
     /// The packages of programs that workloads run, which are built apart.
@@ -152,10 +161,12 @@ impl Options {
             // In their usual order, however they were named: what is compared between kernels has to come first.
             let place = |name: &String| Workload::ALL.iter().position(|workload| workload.name() == name);
             let mut only = self.only.clone();
+            only.retain(|name| name != Workload::Processor.name());
             only.sort_by_key(place);
             return only;
         }
         let usual = |workload| match workload {
+            Workload::Processor => false,
             Workload::Tags => arch == Arch::Arm64,
             Workload::Heap => arch != Arch::Arm64 && !self.quick,
             _ => arch != Arch::Arm64,
@@ -164,11 +175,15 @@ impl Options {
     }
 
     fn plan(&self, subject: Subject, init_on_alloc: bool, round: u32, only: &[String]) -> Plan {
+        Plan { subject, init_on_alloc, round, arguments: self.arguments(only) }
+    }
+
+    fn arguments(&self, only: &[String]) -> Vec<String> {
         let mut arguments = vec![format!("--seed={}", self.seed)];
         arguments.extend(self.quick.then(|| "--quick".to_owned()));
         arguments.push(format!("--only={}", only.join(",")));
         arguments.extend((!self.case.is_empty()).then(|| format!("--case='{}'", self.case.join(","))));
-        Plan { subject, init_on_alloc, round, arguments }
+        arguments
     }
 }
 
@@ -250,6 +265,16 @@ mod tests {
         assert_eq!(packages(true, &["heap"]), packages(false, &[]));
         assert!(!options().plans(Arch::X86_64)[0].arguments[1].contains("--quick"));
         assert!(options().plans(Arch::X86_64)[0].arguments[1].ends_with("read-first,reads,heap"));
+    }
+
+    #[test]
+    fn the_processor_of_this_machine_needs_no_guest() {
+        let only = |names: &[&str]| Options { only: names.iter().map(|&name| name.to_owned()).collect(), ..options() };
+        let alone = only(&["processor"]);
+        assert_eq!(alone.of_processor(Arch::X86_64).unwrap(), ["--seed=1", "--only=processor"]);
+        assert!(alone.plans(Arch::X86_64).iter().all(|plan| plan.subject != Subject::Demo));
+        assert!(only(&["fault"]).of_processor(Arch::X86_64).is_none());
+        assert!(options().of_processor(Arch::X86_64).is_some() && options().of_processor(Arch::Arm64).is_none());
     }
 
     #[test]

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Results {
     /// The machine.
     pub host: Host,
+    /// What its processor takes for the content of a page, in wall time.
+    pub processor: Vec<Row>,
     /// The boots, in order.
     pub boots: Vec<Boot>,
 }
@@ -45,6 +47,8 @@ pub enum Clock {
     Instructions,
     /// The time of the processor.
     Wall,
+    /// The time that the emulator takes, which another program on the machine changes.
+    Emulated,
 }
 
 impl Clock {
@@ -53,6 +57,16 @@ impl Clock {
         match self {
             Self::Instructions => "instruction time",
             Self::Wall => "wall time, KVM",
+            Self::Emulated => "wall time, emulated",
+        }
+    }
+
+    /// What is added to the name of a boot that is timed by it.
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Self::Instructions => "",
+            Self::Wall => ", KVM",
+            Self::Emulated => ", wall time",
         }
     }
 }
@@ -157,7 +171,7 @@ pub mod tests {
             emulator: "QEMU".into(),
             commit: "0".into(),
         };
-        Results { host, boots }
+        Results { host, processor: Vec::new(), boots }
     }
 
     #[test]

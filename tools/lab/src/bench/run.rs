@@ -1,38 +1,56 @@
 //! Builds the program and the kernels, boots, and reads what the program says.
 
-use super::plan::{Options, Plan};
+use super::plan::{Options, Plan, Subject};
 use super::results::{Boot, Clock};
 use crate::guest::Guest;
 use crate::programs::{Linked, Programs};
 use crate::{complaints, inputs, kvm};
 use anyhow::{Context, Result, bail};
+use common::arch::Arch;
 use common::cmd;
 use common::paths::Paths;
 use common::progress::Step;
 use record::{Line, Missing, Row};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A guest that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
 
-/// Builds everything, then makes all boots, and gives each to `each` when it has ended.
-pub fn all(paths: &Paths, options: &Options, folder: &Path, mut each: impl FnMut(Boot) -> Result<()>) -> Result<()> {
-    let program = program(paths, options)?;
+/// Builds the kernels, then makes all boots, and gives each to `each` when it has ended.
+pub fn all(
+    paths: &Paths,
+    options: &Options,
+    program: &str,
+    folder: &Path,
+    mut each: impl FnMut(Boot) -> Result<()>,
+) -> Result<()> {
     let plans = options.plans(paths.arch);
     let images: Vec<PathBuf> = plans.iter().map(|plan| Ok(plan.subject.build(paths)?.image)).collect::<Result<_>>()?;
     for (plan, image) in plans.iter().zip(&images) {
-        each(boot(paths, plan, Clock::Instructions, image, &program, folder)?)?;
-        if plan.round == 1 && kvm::usable(paths, image)? {
-            each(boot(paths, plan, Clock::Wall, image, &program, folder)?)?;
+        each(boot(paths, plan, Clock::Instructions, image, program, folder)?)?;
+        if let Some(clock) = other_clock(paths, plan, image)? {
+            each(boot(paths, plan, clock, image, program, folder)?)?;
         }
     }
     Ok(())
 }
 
+/// Each kernel is timed once by the processor's clock. Emulated, that is worth its time only where ways are compared within
+/// one boot: what kernels differ by is lost in it.
+fn other_clock(paths: &Paths, plan: &Plan, image: &Path) -> Result<Option<Clock>> {
+    let first = plan.round == 1;
+    if first && kvm::usable(paths, image)? {
+        return Ok(Some(Clock::Wall));
+    }
+    let compared = paths.arch == Arch::X86_64 && plan.subject == Subject::Demo && !plan.init_on_alloc;
+    Ok((first && compared).then_some(Clock::Emulated))
+}
+
 /// Builds the benchmark and what its workloads run, and gives the words that start it, the same for each boot.
-fn program(paths: &Paths, options: &Options) -> Result<String> {
+pub fn program(paths: &Paths, options: &Options) -> Result<String> {
     let bench = Programs { packages: &["refbench"], name: "bench", linked: Linked::Statically }.build(paths)?;
     let program = bench.join("refbench").display().to_string();
     let packages = options.packages(paths.arch);
@@ -48,14 +66,27 @@ fn program(paths: &Paths, options: &Options) -> Result<String> {
     Ok(format!("{program} --inputs={}", inputs.display()))
 }
 
+/// What the processor of this machine takes for the content of a page. That needs no guest.
+pub fn processor(paths: &Paths, options: &Options, program: &str) -> Result<Vec<Row>> {
+    let Some(arguments) = options.of_processor(paths.arch) else { return Ok(Vec::new()) };
+    let step = Step::begin("measuring the processor of this machine", None);
+    let mut said = Said::default();
+    let lines = cmd::output(Command::new("sh").arg("-c").arg(format!("{program} {}", arguments.join(" "))))?;
+    for line in lines.lines() {
+        said.take(line);
+    }
+    said.check(0)?;
+    step.done(&format!("{} values", said.rows.len()));
+    Ok(said.rows)
+}
+
 /// `program` is the benchmark and the words that are the same for each boot.
 fn boot(paths: &Paths, plan: &Plan, clock: Clock, image: &Path, program: &str, folder: &Path) -> Result<Boot> {
-    let name = if clock == Clock::Wall { format!("{}, KVM", plan.name()) } else { plan.name() };
+    let name = plan.name() + clock.mark();
     let log = folder.join(format!("{}.log", name.replace(", ", "-").replace([' ', '='], "-")));
-    let counts = clock == Clock::Instructions;
     let guest = Guest {
-        icount: counts,
-        kvm: !counts,
+        icount: clock == Clock::Instructions,
+        kvm: clock == Clock::Wall,
         cpus: 1,
         append: plan.append(paths.arch),
         limit: Some(LIMIT),

@@ -1,9 +1,9 @@
 //! The report: bars first, then the values of each boot, as Markdown.
 
-use super::pivot::{Pivot, bytes, ratio, time};
+use super::pivot::{Pivot, bytes, ratio, sized, time};
 use super::plan::Subject;
-use super::results::{Boot, Query, Results};
-use super::{agreement, bars};
+use super::results::{Boot, Clock, Query, Results};
+use super::{agreement, bars, wall};
 use record::{Content, Key, Measure, Row, Summary, Unit, Way, Workload};
 use std::fmt::Write;
 
@@ -19,8 +19,13 @@ pub fn text(results: &Results, charts: &[String]) -> String {
     let links: String = charts.iter().map(|chart| format!("![{chart}]({chart})\n")).collect();
     text += &section("Charts", links);
     text += &section("Everybody else", everybody(results));
+    text += &section("Processor of the host, median (tenths at both ends)", wall::processor(&results.processor));
     for boot in results.boots.iter().filter(|boot| boot.round == 1 && boot.subject == Subject::Demo) {
-        text += &values(boot);
+        text += &match boot.clock {
+            Clock::Instructions => values(boot),
+            Clock::Wall => values(boot) + &ratios(boot),
+            Clock::Emulated => ratios(boot),
+        };
     }
     text += &section("Not measured", missing(results));
     text
@@ -139,6 +144,11 @@ fn values(boot: &Boot) -> String {
     text
 }
 
+fn ratios(boot: &Boot) -> String {
+    let title = format!("{} of plain memory's median (tenths at both ends): {}", boot.clock.name(), boot.name);
+    section(&title, wall::ratios(boot))
+}
+
 fn microbench(boot: &Boot) -> String {
     let mut table = Pivot::default();
     for row in boot.of(Workload::Microbench, Measure::Time) {
@@ -254,10 +264,6 @@ fn heap(boot: &Boot) -> String {
         }
     }
     table.text("program")
-}
-
-fn sized(key: &Key) -> String {
-    if key.size > 0 { format!("{} ({})", key.case, key.size) } else { key.case.clone() }
 }
 
 fn value(row: &Row) -> String {

@@ -6,6 +6,7 @@ pub mod everybody;
 pub mod fault;
 pub mod heap;
 pub mod microbench;
+pub mod processor;
 pub mod read_first;
 pub mod reads;
 pub mod scale;

@@ -3,7 +3,8 @@
 use super::Bar;
 use crate::bench::plan::Subject;
 use crate::bench::results::{Boot, Query, Results};
-use record::{Content, Way, Workload};
+use crate::bench::wall;
+use record::{Content, Row, Way, Workload};
 
 /// A kind of access, the contents that share a limit, and the limit.
 const BARS: [(&str, &[Content], f64); 3] = [
@@ -12,10 +13,22 @@ const BARS: [(&str, &[Content], f64); 3] = [
     ("first store", &[Content::Page], 1.03),
 ];
 
-/// All bars of both settings of clearing.
+/// All bars of both settings of clearing, and those of stores on the processor of the host.
 pub fn bars(results: &Results) -> Vec<Bar> {
     let boots = [false, true].into_iter().filter_map(|init| results.first(Subject::Demo, init));
-    boots.flat_map(of_boot).collect()
+    boots.flat_map(of_boot).chain(of_processor(&results.processor)).collect()
+}
+
+/// Instruction time knows no caches: what the content costs is taken from the host, in parts of its own page fault.
+fn of_processor(rows: &[Row]) -> impl Iterator<Item = Bar> {
+    let bars = BARS.into_iter().filter(|(case, ..)| *case == "first store");
+    bars.flat_map(|(case, contents, limit)| contents.iter().map(move |&content| (case, content, limit))).filter_map(
+        |(case, content, limit)| {
+            let (ratio, place) = wall::first_store(rows, content)?;
+            let name = format!("{case} on the host's processor, {}, against zeros", content.name());
+            Some(Bar::worst(name, limit, [(ratio, place.to_owned())]))
+        },
+    )
 }
 
 fn of_boot(boot: &Boot) -> [Bar; BARS.len()] {
@@ -41,6 +54,13 @@ mod tests {
     use super::super::Verdict;
     use super::*;
     use crate::bench::results::tests::{boot, results};
+
+    #[test]
+    fn the_processor_of_the_host_is_judged_too() {
+        let rows = |longer| wall::tests::rows(Content::Sixteen, longer);
+        let verdict = |longer| of_processor(&rows(longer)).map(|bar| bar.verdict).collect::<Vec<_>>();
+        assert_eq!((verdict(20.0), verdict(21.0)), (vec![Verdict::Met], vec![Verdict::Missed]));
+    }
 
     #[test]
     fn a_page_may_cost_more_than_a_pattern() {
