@@ -83,8 +83,12 @@ pub struct Plan {
     pub init_on_alloc: bool,
     /// Counts boots of the same kind, from 1.
     pub round: u32,
-    /// What the program in the guest is told.
-    pub arguments: Vec<String>,
+    /// It is timed by a clock, if there is one that is worth it, and not in instructions.
+    pub wall: bool,
+    /// What is measured.
+    workloads: Vec<String>,
+    /// What else the program in the guest is told.
+    words: Vec<String>,
 }
 
 impl Plan {
@@ -92,6 +96,20 @@ impl Plan {
     pub fn name(&self) -> String {
         let init = if self.init_on_alloc { ", init_on_alloc=1" } else { "" };
         format!("{}{init}, boot {}", self.subject.name(), self.round)
+    }
+
+    /// What the program in the guest is told.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = self.words.clone();
+        arguments.push(format!("--only={}", self.workloads.join(",")));
+        arguments
+    }
+
+    /// The same without real programs, which take longer than all others, unless nothing is left.
+    pub fn without_heap(&self) -> Option<Self> {
+        let mut plan = self.clone();
+        plan.workloads.retain(|name| name != Workload::Heap.name());
+        (!plan.workloads.is_empty()).then_some(plan)
     }
 
     /// Words for the kernel's command line. Addresses are the same in each boot, as the shape of trees and tables depends
@@ -121,14 +139,19 @@ impl Options {
         for &subject in subjects {
             let only =
                 if subject == Subject::Demo { self.workloads(arch) } else { vec![Workload::Everybody.name().into()] };
-            if !only.is_empty() {
-                plans.extend((1..=self.boots).map(|round| self.plan(subject, false, round, &only)));
+            if only.is_empty() {
+                continue;
             }
+            let first = self.plan(subject, only);
+            // Real programs run once, unless they were named.
+            let again = if self.only.is_empty() { first.without_heap() } else { Some(first.clone()) };
+            plans.extend([first.clone(), Plan { wall: true, ..first }]);
+            plans.extend(again.iter().flat_map(|plan| (2..=self.boots).map(|round| Plan { round, ..plan.clone() })));
         }
         let cleared: Vec<String> =
             CLEARED.into_iter().filter(|&one| self.wants(one, arch)).map(|one| one.name().to_owned()).collect();
         if (!self.quick || self.init_on_alloc) && subjects.contains(&Subject::Demo) && !cleared.is_empty() {
-            plans.push(self.plan(Subject::Demo, true, 1, &cleared));
+            plans.push(Plan { init_on_alloc: true, ..self.plan(Subject::Demo, cleared) });
         }
         plans
     }
@@ -137,7 +160,7 @@ impl Options {
     pub fn of_processor(&self, arch: Arch) -> Option<Vec<String>> {
         let name = Workload::Processor.name();
         let wanted = if self.only.is_empty() { arch != Arch::Arm64 } else { self.only.iter().any(|only| only == name) };
-        wanted.then(|| self.arguments(&[name.to_owned()]))
+        wanted.then(|| self.plan(Subject::Demo, vec![name.to_owned()]).arguments())
     }
 
     /// The packages of programs that workloads run, which are built apart.
@@ -174,16 +197,12 @@ impl Options {
         Workload::ALL.into_iter().filter(|&one| usual(one)).map(|one| one.name().to_owned()).collect()
     }
 
-    fn plan(&self, subject: Subject, init_on_alloc: bool, round: u32, only: &[String]) -> Plan {
-        Plan { subject, init_on_alloc, round, arguments: self.arguments(only) }
-    }
-
-    fn arguments(&self, only: &[String]) -> Vec<String> {
-        let mut arguments = vec![format!("--seed={}", self.seed)];
-        arguments.extend(self.quick.then(|| "--quick".to_owned()));
-        arguments.push(format!("--only={}", only.join(",")));
-        arguments.extend((!self.case.is_empty()).then(|| format!("--case='{}'", self.case.join(","))));
-        arguments
+    /// The first boot of a kernel.
+    fn plan(&self, subject: Subject, workloads: Vec<String>) -> Plan {
+        let mut words = vec![format!("--seed={}", self.seed)];
+        words.extend(self.quick.then(|| "--quick".to_owned()));
+        words.extend((!self.case.is_empty()).then(|| format!("--case='{}'", self.case.join(","))));
+        Plan { subject, init_on_alloc: false, round: 1, wall: false, workloads, words }
     }
 }
 
@@ -204,7 +223,7 @@ mod tests {
     }
 
     fn names(options: &Options) -> Vec<String> {
-        options.plans(Arch::X86_64).iter().map(Plan::name).collect()
+        options.plans(Arch::X86_64).iter().filter(|plan| !plan.wall).map(Plan::name).collect()
     }
 
     #[test]
@@ -223,7 +242,7 @@ mod tests {
     #[test]
     fn other_kernels_run_only_what_needs_no_feature() {
         let options = Options { kernels: vec![Subject::Unpatched], boots: 1, ..options() };
-        assert_eq!(options.plans(Arch::X86_64)[0].arguments, ["--seed=1", "--only=everybody"]);
+        assert_eq!(options.plans(Arch::X86_64)[0].arguments(), ["--seed=1", "--only=everybody"]);
     }
 
     #[test]
@@ -233,7 +252,10 @@ mod tests {
             let options = Options { only, boots: 1, kernels: vec![Subject::Demo], ..options() };
             let plans = options.plans(Arch::X86_64);
             assert_eq!(plans[0].append(Arch::X86_64)[0], "init_on_alloc=0");
-            plans.get(1).map(|plan| (plan.append(Arch::X86_64)[0].clone(), plan.arguments[1].clone()))
+            plans
+                .iter()
+                .find(|plan| plan.init_on_alloc)
+                .map(|plan| (plan.append(Arch::X86_64)[0].clone(), plan.arguments()[1].clone()))
         };
         let with = |only: &str| Some(("init_on_alloc=1".to_owned(), format!("--only={only}")));
         assert_eq!(cleared(&[]), with("microbench,fault"));
@@ -245,7 +267,7 @@ mod tests {
     fn workloads_run_in_their_order() {
         let only = ["scale", "everybody"].map(str::to_owned).to_vec();
         let options = Options { only, boots: 1, kernels: vec![Subject::Demo], ..options() };
-        assert!(options.plans(Arch::X86_64)[0].arguments.contains(&"--only=everybody,scale".to_owned()));
+        assert!(options.plans(Arch::X86_64)[0].arguments().contains(&"--only=everybody,scale".to_owned()));
     }
 
     #[test]
@@ -263,8 +285,20 @@ mod tests {
         assert!(packages(true, &[]).is_empty());
         assert_eq!(packages(false, &[]), ["pdfbench", "refscudo"]);
         assert_eq!(packages(true, &["heap"]), packages(false, &[]));
-        assert!(!options().plans(Arch::X86_64)[0].arguments[1].contains("--quick"));
-        assert!(options().plans(Arch::X86_64)[0].arguments[1].ends_with("read-first,reads,heap"));
+        assert!(!options().plans(Arch::X86_64)[0].arguments()[1].contains("--quick"));
+        assert!(options().plans(Arch::X86_64)[0].arguments()[1].ends_with("read-first,reads,heap"));
+    }
+
+    #[test]
+    fn real_programs_run_once_unless_they_are_named() {
+        let with_heap = |options: Options| {
+            let plans = options.plans(Arch::X86_64);
+            plans.iter().filter(|plan| !plan.wall && plan.arguments()[1].ends_with("heap")).count()
+        };
+        assert_eq!(with_heap(options()), 1);
+        let named = Options { only: vec!["heap".into()], ..options() };
+        assert!(named.plans(Arch::X86_64)[0].without_heap().is_none());
+        assert_eq!(with_heap(named), 2);
     }
 
     #[test]
@@ -280,8 +314,8 @@ mod tests {
     #[test]
     fn on_arm64_it_is_tags() {
         let plans = Options { boots: 1, ..options() }.plans(Arch::Arm64);
-        assert_eq!(plans.len(), 1);
-        assert_eq!(plans[0].arguments, ["--seed=1", "--only=tags"]);
+        assert_eq!(plans.iter().filter(|plan| !plan.wall).count(), 1);
+        assert_eq!(plans[0].arguments(), ["--seed=1", "--only=tags"]);
         assert_eq!(plans[0].append(Arch::Arm64), ["init_on_alloc=0", "norandmaps", "arm64.nomops"]);
         assert_eq!(options().packages(Arch::Arm64), ["refscudo"]);
         assert!(!options().needs_inputs(Arch::Arm64));

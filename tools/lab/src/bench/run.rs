@@ -29,24 +29,25 @@ pub fn all(
 ) -> Result<()> {
     let plans = options.plans(paths.arch);
     let images: Vec<PathBuf> = plans.iter().map(|plan| Ok(plan.subject.build(paths)?.image)).collect::<Result<_>>()?;
-    for (plan, image) in plans.iter().zip(&images) {
-        each(boot(paths, plan, Clock::Instructions, image, program, folder)?)?;
-        if let Some(clock) = other_clock(paths, plan, image)? {
-            each(boot(paths, plan, clock, image, program, folder)?)?;
+    for (plan, image) in plans.into_iter().zip(&images) {
+        if let Some((clock, plan)) = clock(paths, plan, image)? {
+            each(boot(paths, &plan, clock, image, program, folder)?)?;
         }
     }
     Ok(())
 }
 
-/// Each kernel is timed once by the processor's clock. Emulated, that is worth its time only where ways are compared within
-/// one boot: what kernels differ by is lost in it.
-fn other_clock(paths: &Paths, plan: &Plan, image: &Path) -> Result<Option<Clock>> {
-    let first = plan.round == 1;
-    if first && kvm::usable(paths, image)? {
-        return Ok(Some(Clock::Wall));
+/// Wall time without KVM is worth its time only where ways are compared within one boot and differ much: what kernels and
+/// real programs differ by is lost in it.
+fn clock(paths: &Paths, plan: Plan, image: &Path) -> Result<Option<(Clock, Plan)>> {
+    if !plan.wall {
+        return Ok(Some((Clock::Instructions, plan)));
     }
-    let compared = paths.arch == Arch::X86_64 && plan.subject == Subject::Demo && !plan.init_on_alloc;
-    Ok((first && compared).then_some(Clock::Emulated))
+    if kvm::usable(paths, image)? {
+        return Ok(Some((Clock::Wall, plan)));
+    }
+    let compared = paths.arch == Arch::X86_64 && plan.subject == Subject::Demo;
+    Ok(plan.without_heap().filter(|_| compared).map(|plan| (Clock::Emulated, plan)))
 }
 
 /// Builds the benchmark and what its workloads run, and gives the words that start it, the same for each boot.
@@ -93,7 +94,7 @@ fn boot(paths: &Paths, plan: &Plan, clock: Clock, image: &Path, program: &str, f
         ..Guest::new(paths, image, &log)
     };
     let script = paths.repo.join("tools/bench/guest.sh");
-    let command = format!("sh {} {} {}", script.display(), program, plan.arguments.join(" "));
+    let command = format!("sh {} {} {}", script.display(), program, plan.arguments().join(" "));
     let start = Instant::now();
     let said = listen(&guest, &name, &command)?;
     let host_seconds = start.elapsed().as_secs_f64();
