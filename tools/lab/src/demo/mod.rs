@@ -6,6 +6,7 @@ mod table;
 
 use crate::config::Config;
 use crate::guest::Guest;
+use crate::programs::{Linked, Programs};
 use crate::{complaints, inputs, kernel};
 use anyhow::{Result, bail};
 use common::cmd;
@@ -13,8 +14,6 @@ use common::paths::{Paths, make_folder};
 use common::progress::Step;
 use measure::Figures;
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 
 /// Lines that the programs print: one of the machine, nine of the microbenchmark, three of the PDF.
 const LINES: u64 = 13;
@@ -22,7 +21,8 @@ const LINES: u64 = 13;
 /// Sets up what is missing, runs the programs, prints the table and draws the chart.
 pub fn run(paths: &Paths, iterations: u32) -> Result<()> {
     let kernel = kernel::ensure(paths, Config::Demo)?;
-    let programs = build(paths)?;
+    let packages = &["microbench", "refheap", "pdfbench"];
+    let programs = Programs { packages, name: "demo", linked: Linked::Dynamically }.build(paths)?;
     let inputs = inputs::fetch(paths, inputs::Whose::Demonstration)?;
     let results = make_folder(paths.state.join("demo"))?;
     let script = format!(
@@ -61,15 +61,4 @@ fn measure_in(guest: &Guest, script: &str) -> Result<Vec<String>> {
         bail!("the demonstration ended with status {status}: {}", cmd::tail(&others.join("\n"), 5));
     }
     Ok(lines)
-}
-
-fn build(paths: &Paths) -> Result<PathBuf> {
-    let target = paths.state.join("target-demo");
-    let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--locked", "--manifest-path"]);
-    command.arg(paths.repo.join("tools/Cargo.toml")).arg("--target-dir").arg(&target);
-    command.args(["-p", "microbench", "-p", "refheap", "-p", "pdfbench"]);
-    let log = paths.logs()?.join("demo-build.log");
-    kernel::logged(command, "building the demonstration", 60, &log)?;
-    Ok(target.join("release"))
 }
