@@ -19,6 +19,7 @@ pub use mutation::Suite;
 /// Asks only whether each mutation still fits the series of the tree.
 pub fn fit(project: &Project, git: &Git, tip: &str, only: Option<&str>) -> Result<()> {
     let mutations = mutation::load(project, only)?;
+    let tip = git.commit(tip)?;
     for mutation in &mutations {
         mutation.apply(&git.run(&["cat-file", "blob", &format!("{tip}:{}", mutation.file)])?)?;
     }
