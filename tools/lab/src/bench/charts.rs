@@ -21,7 +21,14 @@ const TAGS: [(&str, &str, Measure); 4] = [
     ("tags-memory.svg", "THP never", Measure::PeakRss),
     ("tags-memory-huge.svg", "THP always", Measure::PeakRss),
 ];
-const ACCESSES: [&str; 3] = ["first load", "first store", "store after load"];
+const ACCESSES: [&str; 6] = [
+    "first load",
+    "first store",
+    "store after load",
+    "first store, 16 KiB",
+    "first store, 64 KiB",
+    "first store, 2 MiB",
+];
 const MAPPINGS: [&str; 4] = ["mmap, apart", "munmap, apart", "fork, apart", "exit, apart"];
 
 /// Draws what the first boot has values for, and gives the names of the files.

@@ -28,13 +28,21 @@ pub fn all(
     mut each: impl FnMut(Boot) -> Result<()>,
 ) -> Result<()> {
     let plans = options.plans(paths.arch);
-    let images: Vec<PathBuf> = plans.iter().map(|plan| Ok(plan.subject.build(paths)?.image)).collect::<Result<_>>()?;
+    let images: Vec<PathBuf> = plans.iter().map(|plan| build(paths, plan.subject, folder)).collect::<Result<_>>()?;
     for (plan, image) in plans.into_iter().zip(&images) {
         if let Some((clock, plan)) = clock(paths, plan, image)? {
             each(boot(paths, &plan, clock, image, program, folder)?)?;
         }
     }
     Ok(())
+}
+
+/// Builds a kernel and leaves its configuration beside the results.
+fn build(paths: &Paths, subject: Subject, folder: &Path) -> Result<PathBuf> {
+    let kernel = subject.build(paths)?;
+    let copy = folder.join(format!("{}.config", subject.name().replace(' ', "-")));
+    fs::copy(kernel.output.join(".config"), copy).context("the kernel's configuration cannot be copied")?;
+    Ok(kernel.image)
 }
 
 /// Wall time without KVM is worth its time only where ways are compared within one boot and differ much: what kernels and
