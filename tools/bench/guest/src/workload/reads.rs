@@ -121,19 +121,35 @@ struct Grown {
 }
 
 fn grown(source: &Source, reader: &Reader, rng: &Rng) -> Result<Grown> {
-    let (resident, tables) = (kernel::resident()?, kernel::page_tables()?);
-    let (large_folios, huge_mapped) = (kernel::large_folios()?, kernel::huge_mapped()?);
+    let before = Grown::by_now()?;
     let mut mapping = source.map()?;
     let faults = kernel::faults()?;
     (reader.work)(&mut mapping, rng.clone());
     let faults = kernel::faults()? - faults;
-    Ok(Grown {
-        resident: kernel::resident()? - resident,
-        tables: kernel::page_tables()? - tables,
-        faults,
-        large_folios: kernel::large_folios()? - large_folios,
-        huge_mapped: kernel::huge_mapped()? - huge_mapped,
-    })
+    Ok(Grown { faults, ..Grown::by_now()?.since(&before) })
+}
+
+impl Grown {
+    /// All there is, but page faults: looking at the others takes some.
+    fn by_now() -> Result<Self> {
+        Ok(Self {
+            resident: kernel::resident()?,
+            tables: kernel::page_tables()?,
+            faults: 0.0,
+            large_folios: kernel::large_folios()?,
+            huge_mapped: kernel::huge_mapped()?,
+        })
+    }
+
+    fn since(self, before: &Self) -> Self {
+        Self {
+            resident: self.resident - before.resident,
+            tables: self.tables - before.tables,
+            faults: self.faults - before.faults,
+            large_folios: self.large_folios - before.large_folios,
+            huge_mapped: self.huge_mapped - before.huge_mapped,
+        }
+    }
 }
 
 fn load_every(memory: &Mapping, step: usize) {
