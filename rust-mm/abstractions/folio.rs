@@ -22,11 +22,20 @@ use crate::{
 use core::{
     marker::PhantomData,
     mem::MaybeUninit,
+    ops::Range,
     ptr::NonNull, //
 };
 
-/// The number of pairs of words that one turn of the loop in [`NewFolio::fill`] stores.
+/// The number of pairs of words that one turn of the loop in [`fill_words`] stores.
 const PAIRS: usize = 16;
+
+/// Such pairs.
+type Group = [MaybeUninit<[u64; 2]>; PAIRS];
+
+/// The number of groups in a page, and of those that are stored before they are copied: 1 KiB,
+/// which string instructions copy well.
+const PAGE_GROUPS: usize = PAGE_WORDS / 2 / PAIRS;
+const FIRST_GROUPS: usize = PAGE_GROUPS / 4;
 
 // No words are left over.
 const _: () = assert!(PAGE_WORDS % (2 * PAIRS) == 0);
@@ -71,43 +80,29 @@ impl<'a> NewFolio<'a> {
         self.nr_pages
     }
 
-    /// Fills page `index` by repeating `pair`.
+    /// Fills `pages`, which are counted from the first one of the folio, by repeating `pair`.
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if there is no such page.
-    pub fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result {
-        // By value: what lies behind a reference would be loaded again after each store.
-        let [even, odd] = pair;
+    /// [`EINVAL`] if not all of them are there.
+    #[inline]
+    pub fn fill(&mut self, pages: Range<usize>, pair: [u64; 2]) -> Result {
+        if pages.start > pages.end || pages.end > self.nr_pages {
+            return Err(EINVAL);
+        }
 
-        self.page(index)?.with_page_mapped(|ptr| {
-            if even == odd {
-                // SAFETY: The page is mapped at `ptr`, and by the type invariants it is ours.
-                unsafe {
-                    bindings::memset64(ptr.cast(), even, PAGE_WORDS);
-                }
-            } else {
-                // SAFETY: As above; a mapped page is aligned for `u64`.
-                let groups = unsafe {
-                    core::slice::from_raw_parts_mut(
-                        ptr.cast::<[MaybeUninit<[u64; 2]>; PAIRS]>(),
-                        PAGE_WORDS / 2 / PAIRS,
-                    )
-                };
-                for group in groups {
-                    for slot in group {
-                        slot.write([even, odd]);
-                    }
-                }
-            }
-
-            // KMSAN sees neither string instructions nor the stores of Rust.
-            #[cfg(CONFIG_KMSAN)]
-            // SAFETY: The page is mapped at `ptr` and was just written.
-            unsafe {
-                bindings::kmsan_unpoison_memory(ptr.cast(), crate::page::PAGE_SIZE)
-            };
-        });
+        // SAFETY: By the type invariants, the folio is valid. Without `CONFIG_HIGHMEM`, all of its
+        // memory has an address.
+        let start = unsafe { bindings::folio_address(self.folio.as_ptr()) }.cast::<u64>();
+        // SAFETY: It has at least `pages.end` pages, and by the type invariants all of them are
+        // ours.
+        unsafe {
+            fill_words(
+                start.wrapping_add(pages.start * PAGE_WORDS),
+                pages.len() * PAGE_WORDS,
+                pair,
+            )
+        };
         Ok(())
     }
 
@@ -151,4 +146,41 @@ impl<'a> NewFolio<'a> {
         // SAFETY: Each page of a valid folio is valid, and so it is as long as we are.
         Ok(unsafe { BorrowedPage::from_raw(NonNull::new(page).ok_or(EINVAL)?) })
     }
+}
+
+/// Fills `len` words by repeating `pair`.
+///
+/// # Safety
+///
+/// `start` must be valid for writes of that many words, which are whole pages.
+#[inline]
+unsafe fn fill_words(start: *mut u64, len: usize, [even, odd]: [u64; 2]) {
+    if even == odd {
+        // SAFETY: The caller promises it.
+        unsafe { bindings::memset64(start, even, len) };
+    } else {
+        // SAFETY: The caller promises it; pages are aligned for any type.
+        let groups =
+            unsafe { core::slice::from_raw_parts_mut(start.cast::<Group>(), len / 2 / PAIRS) };
+
+        for group in groups.iter_mut().take(FIRST_GROUPS) {
+            for slot in group {
+                slot.write([even, odd]);
+            }
+        }
+        // Twice as many each time, but never more than the first page, which is cached.
+        let mut done = FIRST_GROUPS;
+        while done < groups.len() {
+            let copied = done.min(PAGE_GROUPS).min(groups.len() - done);
+            groups.copy_within(..copied, done);
+            done += copied;
+        }
+    }
+
+    // KMSAN sees neither string instructions nor the stores of Rust.
+    #[cfg(CONFIG_KMSAN)]
+    // SAFETY: The memory was just written.
+    unsafe {
+        bindings::kmsan_unpoison_memory(start.cast(), len * size_of::<u64>())
+    };
 }

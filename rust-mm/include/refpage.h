@@ -4,9 +4,12 @@
 
 #include <linux/err.h>
 #include <linux/highmem.h>
+#include <linux/kmsan-checks.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/refcount.h>
+#include <linux/string.h>
+#include <linux/vmstat.h>
 
 /**
  * DOC: Reference pages
@@ -194,6 +197,8 @@
  *        special PTEs that hold no reference; GUP takes ordinary ones, so the
  *        page may outlive this structure.
  * @tags: What the architecture says of the tags of @page, 0 if there are none.
+ * @word: The word that is all of the content, if @has_word.
+ * @has_word: The content repeats every 8 bytes, and there are no tags.
  *
  * There is one &struct refpage for each distinct content in an mm_struct. This
  * is the part that C looks at, the rest belongs to mm/refpage/.
@@ -202,6 +207,8 @@ struct refpage {
 	refcount_t ref;
 	struct page *page;
 	u64 tags;
+	u64 word;
+	bool has_word;
 };
 
 #ifdef CONFIG_REFPAGE
@@ -212,8 +219,8 @@ struct refpage *refpage_capture(struct mm_struct *mm, unsigned long addr);
 struct refpage *refpage_fork(struct mm_struct *mm, struct refpage *refpage);
 struct refpage *refpage_get_clean(struct mm_struct *mm, unsigned long addr);
 void refpage_free(struct refpage *refpage);
-int refpage_fill(struct refpage *refpage, struct folio *folio,
-		 unsigned long addr, struct vm_area_struct *vma);
+int refpage_fill_folio(struct refpage *refpage, struct folio *folio,
+		       unsigned long addr, struct vm_area_struct *vma);
 void refpage_exit(struct mm_struct *mm);
 
 /**
@@ -380,6 +387,35 @@ static inline int refpage_copy(struct refpage *refpage, struct page *page,
 	if (refpage->tags)
 		return copy_mc_user_highpage(page, refpage->page, addr, vma);
 	return arch_refpage_copy_untagged(page, refpage->page, addr, vma);
+}
+
+/**
+ * refpage_fill() - Fill a folio with the reference content.
+ * @refpage: The reference page.
+ * @folio: A new folio of any order that nobody else can see.
+ * @addr: An address that the folio will be mapped at, naturally aligned. The page
+ *        there will be in the cache.
+ * @vma: The VMA where it will be mapped.
+ *
+ * A page of one word takes little more than clearing it, so that is done here.
+ *
+ * Context: Process context with the mmap lock or the VMA lock held and no
+ * spinlock.
+ *
+ * Return: 0, or -EHWPOISON if the hardware cannot read the captured page.
+ */
+static inline int refpage_fill(struct refpage *refpage, struct folio *folio,
+			       unsigned long addr, struct vm_area_struct *vma)
+{
+	void *start = folio_address(folio);
+
+	if (!refpage->has_word || folio_test_large(folio))
+		return refpage_fill_folio(refpage, folio, addr, vma);
+
+	count_vm_event(REFPAGE_COW);
+	memset64(start, refpage->word, PAGE_SIZE / sizeof(u64));
+	kmsan_unpoison_memory(start, PAGE_SIZE);	/* an inline assembly wrote it */
+	return 0;
 }
 
 #else /* CONFIG_REFPAGE */

@@ -2,6 +2,8 @@
 
 //! Capturing a page: copied once, and never changed again.
 
+use core::ops::Range;
+
 use kernel::{
     bindings,
     mm::{
@@ -99,6 +101,14 @@ impl Captured {
         self.tags
     }
 
+    /// Returns the word that is all of the content, if there is one, and there are no tags.
+    pub(crate) fn word(&self) -> Option<u64> {
+        match self.content {
+            Content::Pattern([even, odd]) if even == odd && !self.tags.any() => Some(even),
+            _ => None,
+        }
+    }
+
     /// Are the contents equal, with their tags?
     pub(crate) fn same(&self, other: &Self) -> bool {
         let content = match (self.content, other.content) {
@@ -126,7 +136,7 @@ impl Captured {
     /// Fills `folio`, of any order, with the content.
     ///
     /// `folio` will be mapped in `vma` where it covers `addr`, naturally aligned; the page at
-    /// `addr` is filled last.
+    /// `addr` will be in the cache.
     ///
     /// # Errors
     ///
@@ -137,10 +147,8 @@ impl Captured {
             return Err(EHWPOISON);
         }
 
-        // No folio is empty, but objtool does not know the function that a `%` would call then.
-        let last = (addr / PAGE_SIZE)
-            .checked_rem(folio.nr_pages())
-            .unwrap_or(0);
+        // The number of pages is a power of two.
+        let last = (addr / PAGE_SIZE) & (folio.nr_pages() - 1);
         let start = (addr / PAGE_SIZE - last) * PAGE_SIZE;
 
         self.content.fill(
@@ -172,11 +180,16 @@ impl Target for MappedAt<'_> {
         self.folio.nr_pages()
     }
 
-    fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result {
-        if self.tags.fill(self.folio.page(index)?, self.page, pair) {
-            return Ok(());
+    fn fill(&mut self, pages: Range<usize>, pair: [u64; 2]) -> Result {
+        if !self.tags.any() {
+            return self.folio.fill(pages, pair);
         }
-        self.folio.fill(index, pair)
+        for index in pages {
+            if !self.tags.fill(self.folio.page(index)?, self.page, pair) {
+                self.folio.fill(index..index + 1, pair)?;
+            }
+        }
+        Ok(())
     }
 
     // The architecture copies tags with the page.

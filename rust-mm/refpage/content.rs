@@ -7,6 +7,8 @@
 //!
 //! Nothing in here depends on the kernel.
 
+use core::ops::Range;
+
 /// The content of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -19,6 +21,9 @@ pub(crate) enum Content {
 /// The number of words that one turn of a loop compares. It is even, and divides pages.
 const GROUP: usize = 8;
 
+/// The number of pages up to which all of them are in the cache after they were filled.
+const CACHED_PAGES: usize = 16;
+
 /// Memory of one or more pages that can be filled page by page.
 pub(crate) trait Target {
     /// Why a page could not be filled.
@@ -27,8 +32,8 @@ pub(crate) trait Target {
     /// Returns the number of pages.
     fn nr_pages(&self) -> usize;
 
-    /// Fills page `index` by repeating `pair`.
-    fn fill(&mut self, index: usize, pair: [u64; 2]) -> Result<(), Self::Error>;
+    /// Fills `pages` by repeating `pair`.
+    fn fill(&mut self, pages: Range<usize>, pair: [u64; 2]) -> Result<(), Self::Error>;
 
     /// Copies the reference page to page `index`.
     fn copy(&mut self, index: usize) -> Result<(), Self::Error>;
@@ -48,21 +53,28 @@ impl Content {
         }
     }
 
-    /// Fills `target`, page `last` after all others so that it is in the cache afterwards.
+    /// Fills `target` so that page `last` is in the cache afterwards: where there are many, after
+    /// all others.
     ///
     /// # Errors
     ///
     /// Those of [`Target`]; what was filled until then stays so.
     pub(crate) fn fill<T: Target>(self, target: &mut T, last: usize) -> Result<(), T::Error> {
-        let others = (0..target.nr_pages()).filter(|&index| index != last);
+        let nr_pages = target.nr_pages();
 
-        for index in others.chain(core::iter::once(last)) {
-            match self {
-                Self::Pattern(pair) => target.fill(index, pair)?,
-                Self::Page => target.copy(index)?,
-            }
+        if nr_pages <= CACHED_PAGES {
+            return self.fill_part(target, 0..nr_pages);
         }
-        Ok(())
+        self.fill_part(target, 0..last)?;
+        self.fill_part(target, last + 1..nr_pages)?;
+        self.fill_part(target, last..last + 1)
+    }
+
+    fn fill_part<T: Target>(self, target: &mut T, pages: Range<usize>) -> Result<(), T::Error> {
+        match self {
+            Self::Pattern(pair) => target.fill(pages, pair),
+            Self::Page => pages.into_iter().try_for_each(|index| target.copy(index)),
+        }
     }
 }
 

@@ -68,6 +68,8 @@ impl RefPage {
             ref_: unsafe { bindings::REFCOUNT_INIT(1) },
             page: captured.as_ptr(),
             tags: captured.tags().into_raw(),
+            word: captured.word().unwrap_or_default(),
+            has_word: captured.word().is_some(),
         };
 
         // INVARIANT: There is one reference, it is the one that we return, and the page is that of

@@ -130,12 +130,12 @@ pub unsafe extern "C" fn refpage_free(refpage: *mut bindings::refpage) {
     unsafe { RefPage::free(NonNull::new_unchecked(refpage.cast())) };
 }
 
-/// Fills a new folio with the content.
+/// Fills a new folio with the content, for `refpage_fill()`, which does a part of it itself.
 ///
 /// * `refpage`: The reference page.
 /// * `folio`: A folio of any order, allocated and charged but not yet mapped.
 /// * `addr`: An address, in bytes, in the naturally aligned range where `folio` will be mapped.
-///   The page there is filled last.
+///   The page there will be in the cache.
 /// * `vma`: The VMA where it will be mapped.
 ///
 /// Process context with the mmap lock or the VMA lock held and no spinlock.
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn refpage_free(refpage: *mut bindings::refpage) {
 /// - `folio` must be valid, and nobody else may access its memory during the call.
 /// - `vma` must be valid and locked as said above.
 #[export]
-pub unsafe extern "C" fn refpage_fill(
+pub unsafe extern "C" fn refpage_fill_folio(
     refpage: *mut bindings::refpage,
     folio: *mut bindings::folio,
     addr: c_ulong,

@@ -152,8 +152,8 @@ mod suite {
         // SAFETY: The folio is valid and ours alone.
         let mut new = unsafe { NewFolio::from_raw(folio) };
         let pages = new.nr_pages();
-        let filled = (0..pages).try_for_each(|index| new.fill(index, [1, index as u64]));
-        let beyond = new.fill(pages, [3, 4]);
+        let filled = (0..pages).try_for_each(|index| new.fill(index..index + 1, [1, index as u64]));
+        let beyond = new.fill(0..pages + 1, [3, 4]);
 
         let right = (0..PAGES)
             .all(|index| content(folio, index) == Ok(Content::Pattern([1, index as u64])));

@@ -14,7 +14,7 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 /// Without KVM, string instructions of this kind would be emulated byte by byte, at a cost out of proportion.
-const TCG: &str = "-cpu max,-erms,-fsrm";
+const TCG: &str = "-cpu max,family=25,-erms,-fsrm";
 /// The guest's root is not written to while it runs, so the guest may cache it: programs start much sooner.
 const ROOT: &str = "rootflags=version=9p2000.L,trans=virtio,access=any,cache=loose,msize=512000";
 const ICOUNT: &str = "-icount shift=1,sleep=off";

@@ -22,10 +22,15 @@ use std::path::Path;
 /// Measures, and leaves results, tables and charts in one folder: after each boot, so that little is lost where one fails.
 pub fn run(paths: &Paths, options: &Options) -> Result<()> {
     let name = if options.quick { "bench-quick" } else { "bench" };
-    let folder = make_folder(paths.state.join(paths.arch.named(name)))?;
+    let folder = paths.state.join(paths.arch.named(name));
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    let folder = make_folder(folder)?;
     let program = run::program(paths, options)?;
     let processor = run::processor(paths, options, &program)?;
     let mut results = Results { host: host::describe(&paths.repo)?, processor, boots: Vec::new() };
+    write(&results, &folder)?;
     run::all(paths, options, &program, &folder, |boot| {
         results.boots.push(boot);
         write(&results, &folder)

@@ -159,7 +159,7 @@ impl Options {
     /// What the program is told on this machine, where no guest is, unless that is left out.
     pub fn of_processor(&self, arch: Arch) -> Option<Vec<String>> {
         let name = Workload::Processor.name();
-        let wanted = if self.only.is_empty() { arch != Arch::Arm64 } else { self.only.iter().any(|only| only == name) };
+        let wanted = arch == Arch::X86_64 && (self.only.is_empty() || self.only.iter().any(|only| only == name));
         wanted.then(|| self.plan(Subject::Demo, vec![name.to_owned()]).arguments())
     }
 

@@ -145,7 +145,7 @@ fn values(boot: &Boot) -> String {
 }
 
 fn ratios(boot: &Boot) -> String {
-    let title = format!("{} of plain memory's median (tenths at both ends): {}", boot.clock.name(), boot.name);
+    let title = format!("Ratios to the median of plain memory (tenths at both ends): {}", boot.name);
     section(&title, wall::ratios(boot))
 }
 

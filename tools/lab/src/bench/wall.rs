@@ -35,8 +35,9 @@ pub fn processor(rows: &[Row]) -> String {
     table.text("what is written")
 }
 
-/// By how much another content than zeros makes a first store dearer on the host's processor: the worst of the places that
-/// the page may be in, relative to the host's own page fault.
+/// By how much the stores of another content than zeros make a first store dearer on the host's processor: the worse of a page
+/// that is cached and of one that is not, relative to the host's own page fault. What a kernel does beside the stores is not
+/// in it.
 pub fn first_store(rows: &[Row], content: Content) -> Option<(f64, &str)> {
     let find = |case: &str, content: Content| {
         let row = rows.iter().find(|row| row.key.case == case && row.key.content == content);

@@ -99,12 +99,22 @@ impl Written {
     }
 }
 
-/// One word after the other, as a kernel does, which leaves vectors alone.
+/// A quarter of the page one word after the other, as a kernel does, which leaves vectors alone. Then what is there is copied,
+/// twice as much the second time.
 #[inline(always)]
-fn pairs(page: &mut [u8], [even, odd]: [u64; 2]) {
+fn pairs(page: &mut [u8], pair: [u64; 2]) {
+    let (quarter, rest) = page.split_at_mut(page.len() / 4);
+    words(quarter, pair);
+    string::copy(&mut rest[..quarter.len()], quarter);
+    let (half, rest) = page.split_at_mut(page.len() / 2);
+    string::copy(rest, half);
+}
+
+#[inline(always)]
+fn words(part: &mut [u8], [even, odd]: [u64; 2]) {
     // SAFETY: all bits make a valid word.
-    let (_, page, _) = unsafe { page.align_to_mut::<[u64; 8]>() };
-    for several in page {
+    let (_, part, _) = unsafe { part.align_to_mut::<[u64; 8]>() };
+    for several in part {
         for (at, word) in several.iter_mut().enumerate() {
             // SAFETY: a reference is good for a store. It is volatile to stay alone.
             unsafe { std::ptr::write_volatile(word, if at % 2 == 0 { even } else { odd }) };

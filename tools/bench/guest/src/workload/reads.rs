@@ -90,7 +90,7 @@ fn row(bench: &mut Bench, setting: &HugePages, size: usize, reader: &Reader, way
         // The first round finds what later ones find in place, such as the huge zero page.
         round(&source, reader, &rng)?;
         let mut times = Vec::new();
-        for _ in 0..bench.args.pick(2, 5) {
+        for _ in 0..bench.args.pick(3, 5) {
             let (time, done) = bench.clock.time(|| round(&source, reader, &rng));
             done?;
             times.push(time);

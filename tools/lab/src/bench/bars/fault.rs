@@ -29,11 +29,11 @@ pub fn bars(results: &Results) -> Vec<Bar> {
 /// Instruction time knows no caches: what the content costs is taken from the host, in parts of its own page fault.
 fn of_processor(rows: &[Row]) -> impl Iterator<Item = Bar> {
     let bars = BARS.into_iter().filter(|(case, ..)| *case == "first store");
-    bars.flat_map(|(case, contents, limit)| contents.iter().map(move |&content| (case, content, limit))).filter_map(
+    bars.flat_map(|(case, contents, limit)| contents.iter().map(move |&content| (case, content, limit))).map(
         |(case, content, limit)| {
-            let (ratio, place) = wall::first_store(rows, content)?;
-            let name = format!("{case} on the host's processor, {}, against zeros", content.name());
-            Some(Bar::worst(name, limit, [(ratio, place.to_owned())]))
+            let name = format!("{case} on the host's processor, stores alone, {}, against zeros", content.name());
+            let ratio = wall::first_store(rows, content).map(|(ratio, place)| (ratio, place.to_owned()));
+            Bar::worst(name, limit, ratio)
         },
     )
 }
@@ -66,7 +66,9 @@ mod tests {
     fn the_processor_of_the_host_is_judged_too() {
         let rows = |longer| wall::tests::rows(Content::Sixteen, longer);
         let verdict = |longer| of_processor(&rows(longer)).map(|bar| bar.verdict).collect::<Vec<_>>();
-        assert_eq!((verdict(20.0), verdict(21.0)), (vec![Verdict::Met], vec![Verdict::Missed]));
+        let open = Verdict::Open;
+        assert_eq!(verdict(20.0), [open, Verdict::Met, open]);
+        assert_eq!(verdict(21.0), [open, Verdict::Missed, open]);
     }
 
     #[test]
