@@ -174,7 +174,7 @@
  * C has the page tables and everything that is a test of a flag or of a PFN:
  * the inlines of this header, constant or neutral without CONFIG_REFPAGE, and
  * the hooks in mm/. It looks at the first part of the object only, &struct
- * refpage.
+ * refpage, which is enough to fill a page with a word.
  *
  * mm/refpage/ is Rust and knows nothing about page tables. It validates the
  * request (lookup.rs), captures the page (capture.rs), classifies and fills
