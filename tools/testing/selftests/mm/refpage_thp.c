@@ -48,10 +48,16 @@ FIXTURE_VARIANT_ADD(refpage_thp, page)
 	.seed = SEED,
 };
 
-/* and fills with this one. */
+/* fills with this one, and copies on what it has filled, */
 FIXTURE_VARIANT_ADD(refpage_thp, pattern)
 {
 	.seed = REFPAGE_REPEAT(SEED, 16),
+};
+
+/* and stores one word over and over here. */
+FIXTURE_VARIANT_ADD(refpage_thp, word)
+{
+	.seed = REFPAGE_REPEAT(SEED, 8),
 };
 
 static char *align_up(char *p, size_t to)
