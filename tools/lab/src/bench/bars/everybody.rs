@@ -3,7 +3,7 @@
 use super::Bar;
 use crate::bench::plan::Subject;
 use crate::bench::results::{Boot, Clock, Query, Results};
-use record::{Measure, Workload};
+use record::{Measure, Summary, Workload};
 
 const LIMIT: f64 = 1.005;
 /// The structures, and the bytes that they may grow by.
@@ -31,10 +31,11 @@ fn ratios(results: &Results, boot: &Boot) -> Vec<(f64, String)> {
     let rows = boot.of(Workload::Everybody, Measure::Time);
     rows.filter_map(|row| {
         let query = Query::time(Workload::Everybody, &row.key.case, row.key.size);
-        let (now, before) = (medians(results, boot.subject, query), medians(results, Subject::Unpatched, query));
-        let apart = spread(&now).max(spread(&before)) * 100.0;
+        let of = |subject| Summary::of(&mut medians(results, subject, query));
+        let (now, before) = (of(boot.subject)?, of(Subject::Unpatched)?);
+        let apart = [&now, &before].map(|boots| boots.max / boots.min - 1.0).into_iter().fold(0.0, f64::max) * 100.0;
         let what = format!("{}, where boots of one kernel differ by up to {apart:.1} %", row.key.case);
-        (!before.is_empty()).then(|| (mean(&now) / mean(&before), what))
+        Some((now.mean / before.mean, what))
     })
     .collect()
 }
@@ -42,15 +43,6 @@ fn ratios(results: &Results, boot: &Boot) -> Vec<(f64, String)> {
 fn medians(results: &Results, subject: Subject, query: Query<'_>) -> Vec<f64> {
     let boots = results.boots.iter().filter(|boot| boot.subject == subject && boot.clock == Clock::Instructions);
     boots.filter(|boot| !boot.init_on_alloc).filter_map(|boot| Some(boot.plain(query)?.p50)).collect()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-fn spread(values: &[f64]) -> f64 {
-    let (least, greatest) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), &value| (a.min(value), b.max(value)));
-    (greatest - least) / least
 }
 
 fn size(boot: &Boot, base: &Boot, structure: &str, grow: f64) -> Option<Bar> {
