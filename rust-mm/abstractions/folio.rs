@@ -17,7 +17,11 @@ use crate::{
         },
         virt::VmaRef, //
     },
-    page::BorrowedPage, //
+    page::BorrowedPage,
+    sizes::{
+        SZ_1K,
+        SZ_32K, //
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -32,10 +36,12 @@ const PAIRS: usize = 16;
 /// Such pairs.
 type Group = [MaybeUninit<[u64; 2]>; PAIRS];
 
-/// The number of groups in a page, and of those that are stored before they are copied: 1 KiB,
-/// which string instructions copy well.
-const PAGE_GROUPS: usize = PAGE_WORDS / 2 / PAIRS;
-const FIRST_GROUPS: usize = PAGE_GROUPS / 4;
+/// The number of groups that are stored before they are copied. To copy less in one go is not worth
+/// a string instruction.
+const FIRST_GROUPS: usize = SZ_1K / size_of::<Group>();
+
+/// The greatest number of groups that are copied in one go: so much is still in the cache.
+const COPIED_GROUPS: usize = SZ_32K / size_of::<Group>();
 
 // No words are left over.
 const _: () = assert!(PAGE_WORDS % (2 * PAIRS) == 0);
@@ -154,7 +160,7 @@ impl<'a> NewFolio<'a> {
 ///
 /// `start` must be valid for writes of that many words, which are whole pages.
 #[inline]
-unsafe fn fill_words(start: *mut u64, len: usize, [even, odd]: [u64; 2]) {
+pub unsafe fn fill_words(start: *mut u64, len: usize, [even, odd]: [u64; 2]) {
     if even == odd {
         // SAFETY: The caller promises it.
         unsafe { bindings::memset64(start, even, len) };
@@ -168,10 +174,10 @@ unsafe fn fill_words(start: *mut u64, len: usize, [even, odd]: [u64; 2]) {
                 slot.write([even, odd]);
             }
         }
-        // Twice as many each time, but never more than the first page, which is cached.
+        // Twice as many each time, as long as those are cached.
         let mut done = FIRST_GROUPS;
         while done < groups.len() {
-            let copied = done.min(PAGE_GROUPS).min(groups.len() - done);
+            let copied = done.min(COPIED_GROUPS).min(groups.len() - done);
             groups.copy_within(..copied, done);
             done += copied;
         }

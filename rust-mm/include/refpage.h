@@ -4,11 +4,9 @@
 
 #include <linux/err.h>
 #include <linux/highmem.h>
-#include <linux/kmsan-checks.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/refcount.h>
-#include <linux/string.h>
 #include <linux/vmstat.h>
 
 /**
@@ -50,7 +48,8 @@
  *
  * A store to a range without clean pages allocates the large folio that other
  * anonymous memory would get there. The captured page itself is always a base
- * page, so that a read fault maps one page, also where a huge one could be.
+ * page, so that a read fault maps PTEs, also where a huge page could be: one,
+ * or those up to the end of 64 KB if loads come in a row.
  * khugepaged and MADV_COLLAPSE copy the captured page where a PTE is none or
  * clean. When a large folio is split, subpages that read as the reference page
  * become clean, as zero-filled ones become the zero page elsewhere. The shrinker
@@ -107,7 +106,8 @@
  *   mm->refpages ----------------> refpage_set - - (weak) - -> struct refpage
  *
  * - &struct refpage is counted by its ref: one for each VMA and one for each
- *   mmap() between refpage_capture() and its refpage_put().
+ *   mmap() between refpage_capture() or refpage_get_clean() and its
+ *   refpage_put().
  * - The captured page is shared by the &struct refpage of a parent and those of
  *   its children, each of which counts as one user. The last one frees it. GUP
  *   holds ordinary folio references, so the memory may stay longer.
@@ -174,7 +174,7 @@
  * C has the page tables and everything that is a test of a flag or of a PFN:
  * the inlines of this header, constant or neutral without CONFIG_REFPAGE, and
  * the hooks in mm/. It looks at the first part of the object only, &struct
- * refpage, which is enough to fill a page with a word.
+ * refpage, which is enough to tell how a page is filled.
  *
  * mm/refpage/ is Rust and knows nothing about page tables. It validates the
  * request (lookup.rs), captures the page (capture.rs), classifies and fills
@@ -197,8 +197,8 @@
  *        special PTEs that hold no reference; GUP takes ordinary ones, so the
  *        page may outlive this structure.
  * @tags: What the architecture says of the tags of @page, 0 if there are none.
- * @word: The word that is all of the content, if @has_word.
- * @has_word: The content repeats every 8 bytes, and there are no tags.
+ * @pair: The two words that the content repeats, if @has_pair.
+ * @has_pair: It does so, and there are no tags.
  *
  * There is one &struct refpage for each distinct content in an mm_struct. This
  * is the part that C looks at, the rest belongs to mm/refpage/.
@@ -207,8 +207,8 @@ struct refpage {
 	refcount_t ref;
 	struct page *page;
 	u64 tags;
-	u64 word;
-	bool has_word;
+	u64 pair[2];
+	bool has_pair;
 };
 
 #ifdef CONFIG_REFPAGE
@@ -221,6 +221,7 @@ struct refpage *refpage_get_clean(struct mm_struct *mm, unsigned long addr);
 void refpage_free(struct refpage *refpage);
 int refpage_fill_folio(struct refpage *refpage, struct folio *folio,
 		       unsigned long addr, struct vm_area_struct *vma);
+void refpage_fill_page(void *start, u64 even, u64 odd);
 void refpage_exit(struct mm_struct *mm);
 
 /**
@@ -397,7 +398,8 @@ static inline int refpage_copy(struct refpage *refpage, struct page *page,
  *        there will be in the cache.
  * @vma: The VMA where it will be mapped.
  *
- * A page of one word takes little more than clearing it, so that is done here.
+ * A page that repeats two words takes little more than clearing it, so nothing
+ * else is looked at for that.
  *
  * Context: Process context with the mmap lock or the VMA lock held and no
  * spinlock.
@@ -407,14 +409,12 @@ static inline int refpage_copy(struct refpage *refpage, struct page *page,
 static inline int refpage_fill(struct refpage *refpage, struct folio *folio,
 			       unsigned long addr, struct vm_area_struct *vma)
 {
-	void *start = folio_address(folio);
-
-	if (!refpage->has_word || folio_test_large(folio))
+	if (!refpage->has_pair || folio_test_large(folio))
 		return refpage_fill_folio(refpage, folio, addr, vma);
 
 	count_vm_event(REFPAGE_COW);
-	memset64(start, refpage->word, PAGE_SIZE / sizeof(u64));
-	kmsan_unpoison_memory(start, PAGE_SIZE);	/* an inline assembly wrote it */
+	refpage_fill_page(folio_address(folio), refpage->pair[0],
+			  refpage->pair[1]);
 	return 0;
 }
 

@@ -16,7 +16,8 @@ use kernel::{
         virt::VmaRef, //
     },
     page::PAGE_SIZE,
-    prelude::*, //
+    prelude::*,
+    sizes::SZ_64K, //
 };
 
 use crate::{
@@ -59,7 +60,9 @@ impl Captured {
         let page = ImmutablePage::copy_of(&source, accounting::page_flags())?;
 
         Ok(Self::prepare(page, |page| {
-            Tags::capture(page, &source, address)
+            // SAFETY: Nobody else knows the page yet, and `source` comes from the address space of
+            // the current task.
+            unsafe { Tags::capture(page, &source, address) }
         }))
     }
 
@@ -101,10 +104,10 @@ impl Captured {
         self.tags
     }
 
-    /// Returns the word that is all of the content, if there is one, and there are no tags.
-    pub(crate) fn word(&self) -> Option<u64> {
+    /// Returns the two words that the content repeats, if it does, and there are no tags.
+    pub(crate) fn pair(&self) -> Option<[u64; 2]> {
         match self.content {
-            Content::Pattern([even, odd]) if even == odd && !self.tags.any() => Some(even),
+            Content::Pattern(pair) if !self.tags.any() => Some(pair),
             _ => None,
         }
     }
@@ -176,6 +179,12 @@ struct MappedAt<'a> {
 impl Target for MappedAt<'_> {
     type Error = Error;
 
+    const CACHED_PAGES: usize = if PAGE_SIZE < SZ_64K {
+        SZ_64K / PAGE_SIZE
+    } else {
+        1
+    };
+
     fn nr_pages(&self) -> usize {
         self.folio.nr_pages()
     }
@@ -185,7 +194,7 @@ impl Target for MappedAt<'_> {
             return self.folio.fill(pages, pair);
         }
         for index in pages {
-            if !self.tags.fill(self.folio.page(index)?, self.page, pair) {
+            if !self.tags.fill(&mut self.folio, index, self.page, pair)? {
                 self.folio.fill(index..index + 1, pair)?;
             }
         }
@@ -199,7 +208,7 @@ impl Target for MappedAt<'_> {
         if self.tags.any() {
             return self.folio.copy(index, self.page, addr, self.vma);
         }
-        tags::copy_untagged(self.folio.page(index)?, self.page, addr, self.vma)
+        tags::copy_untagged(&mut self.folio, index, self.page, addr, self.vma)
     }
 }
 

@@ -21,13 +21,13 @@ pub(crate) enum Content {
 /// The number of words that one turn of a loop compares. It is even, and divides pages.
 const GROUP: usize = 8;
 
-/// The number of pages up to which all of them are in the cache after they were filled.
-const CACHED_PAGES: usize = 16;
-
-/// Memory of one or more pages that can be filled page by page.
+/// Memory of one or more pages that can be filled in parts.
 pub(crate) trait Target {
     /// Why a page could not be filled.
     type Error;
+
+    /// The number of pages up to which all of them are in the cache after they were filled.
+    const CACHED_PAGES: usize;
 
     /// Returns the number of pages.
     fn nr_pages(&self) -> usize;
@@ -62,7 +62,7 @@ impl Content {
     pub(crate) fn fill<T: Target>(self, target: &mut T, last: usize) -> Result<(), T::Error> {
         let nr_pages = target.nr_pages();
 
-        if nr_pages <= CACHED_PAGES {
+        if nr_pages <= T::CACHED_PAGES {
             return self.fill_part(target, 0..nr_pages);
         }
         self.fill_part(target, 0..last)?;

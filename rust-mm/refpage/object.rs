@@ -63,13 +63,14 @@ impl RefPage {
     ///
     /// [`ENOMEM`].
     pub(crate) fn new(captured: Arc<Captured>, set: Arc<RefPageSet>) -> Result<ARef<Self>> {
+        let pair = captured.pair();
         let shared = bindings::refpage {
             // SAFETY: There are no requirements.
             ref_: unsafe { bindings::REFCOUNT_INIT(1) },
             page: captured.as_ptr(),
             tags: captured.tags().into_raw(),
-            word: captured.word().unwrap_or_default(),
-            has_word: captured.word().is_some(),
+            pair: pair.unwrap_or_default(),
+            has_pair: pair.is_some(),
         };
 
         // INVARIANT: There is one reference, it is the one that we return, and the page is that of

@@ -15,10 +15,15 @@ use kernel::{
     bindings,
     ffi::{
         c_int,
-        c_ulong, //
+        c_ulong,
+        c_void, //
     },
     mm::{
-        folio::NewFolio,
+        folio::{
+            self,
+            NewFolio, //
+        },
+        immutable::PAGE_WORDS,
         virt::VmaRef,
         Mm,
         MmWithUser, //
@@ -167,6 +172,22 @@ pub unsafe extern "C" fn refpage_fill_folio(
         Ok(()) => 0,
         Err(error) => error.to_errno(),
     }
+}
+
+/// Fills a new page that repeats two words, for `refpage_fill()`.
+///
+/// * `start`: The address of its memory.
+/// * `even`, `odd`: The words.
+///
+/// Any context.
+///
+/// # Safety
+///
+/// `start` must be valid for writes of a page.
+#[export]
+pub unsafe extern "C" fn refpage_fill_page(start: *mut c_void, even: u64, odd: u64) {
+    // SAFETY: The caller promises it.
+    unsafe { folio::fill_words(start.cast(), PAGE_WORDS, [even, odd]) };
 }
 
 /// Releases what an address space has for its reference pages.

@@ -4,16 +4,16 @@
 //!
 //! They are captured with the reference page and are a part of its content. What they look like
 //! is known to the architecture alone, see `arch_refpage_capture_tags()`; where there are none,
-//! all of this compiles to nothing.
+//! no captured page has any.
 
 use kernel::{
     bindings,
     mm::{
+        folio::NewFolio,
         gup::UserPage,
         immutable::ImmutablePage,
         virt::VmaRef, //
     },
-    page::BorrowedPage,
     prelude::*, //
 };
 
@@ -31,9 +31,12 @@ impl Tags {
     /// at `addr` in the address space of the current task shows them.
     ///
     /// May sleep; must be called without any mmap lock.
-    pub(crate) fn capture(page: &ImmutablePage, source: &UserPage, addr: usize) -> Self {
-        // SAFETY: Both pages are valid, nobody maps the first one, any address will do, and the
-        // current task has an address space, since `source` comes from there.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else may know `page` yet, and the current task must have an address space.
+    pub(crate) unsafe fn capture(page: &ImmutablePage, source: &UserPage, addr: usize) -> Self {
+        // SAFETY: Both pages are valid, any address will do, and the caller promises the rest.
         Self(unsafe {
             bindings::arch_refpage_capture_tags(page.as_ptr(), source.as_raw().as_ptr(), addr)
         })
@@ -66,42 +69,50 @@ impl Tags {
         unsafe { bindings::arch_refpage_same_tags(page.as_ptr(), other_page.as_ptr()) }
     }
 
-    /// Gives `page`, which nobody maps yet, these tags, those of `captured`.
+    /// Gives page `index` of `folio` these tags, those of `captured`.
     ///
     /// Returns whether it also repeated `pair` over the page: some architectures can store
     /// tags and bytes in one go.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if there is no such page.
     pub(crate) fn fill(
         self,
-        page: BorrowedPage<'_>,
+        folio: &mut NewFolio<'_>,
+        index: usize,
         captured: &ImmutablePage,
         pair: [u64; 2],
-    ) -> bool {
+    ) -> Result<bool> {
+        // The processor may not have any.
         if !self.any() {
-            return false;
+            return Ok(false);
         }
 
-        let (page, captured) = (page.as_ptr(), captured.as_ptr());
-        // SAFETY: Both pages are valid, and nobody maps `page`.
-        unsafe { bindings::arch_refpage_fill_tags(page, captured, self.0, pair[0], pair[1]) }
+        let (page, captured) = (folio.page(index)?.as_ptr(), captured.as_ptr());
+        // SAFETY: Both pages are valid, and nobody else can see those of `folio`.
+        Ok(unsafe { bindings::arch_refpage_fill_tags(page, captured, self.0, pair[0], pair[1]) })
     }
 }
 
-/// Copies `captured`, which has no tags, to `page`, which nobody maps yet and which will be mapped
-/// at `addr` in `vma`.
+/// Copies `captured`, which has no tags, to page `index` of `folio`, which will be mapped at `addr`
+/// in `vma`.
 ///
 /// As opposed to any other copy of it, this one does not look as if it had tags.
 ///
 /// # Errors
 ///
-/// [`EHWPOISON`] if the hardware cannot read `captured`.
+/// - [`EHWPOISON`] if the hardware cannot read `captured`.
+/// - [`EINVAL`] if there is no such page.
 pub(crate) fn copy_untagged(
-    page: BorrowedPage<'_>,
+    folio: &mut NewFolio<'_>,
+    index: usize,
     captured: &ImmutablePage,
     addr: usize,
     vma: &VmaRef,
 ) -> Result {
-    let (page, captured) = (page.as_ptr(), captured.as_ptr());
-    // SAFETY: Both pages and the VMA are valid, and nobody maps `page`.
+    let (page, captured) = (folio.page(index)?.as_ptr(), captured.as_ptr());
+    // SAFETY: Both pages and the VMA are valid, and nobody else can see those of `folio`.
     let left = unsafe { bindings::arch_refpage_copy_untagged(page, captured, addr, vma.as_ptr()) };
     if left != 0 {
         return Err(EHWPOISON);

@@ -6,9 +6,12 @@ use kernel::prelude::*;
 
 #[kunit_tests(refpage)]
 mod suite {
-    use core::ptr::{
-        null_mut,
-        NonNull, //
+    use core::{
+        ops::Range,
+        ptr::{
+            null_mut,
+            NonNull, //
+        }, //
     };
 
     use super::super::{
@@ -27,10 +30,7 @@ mod suite {
                 PAGE_WORDS, //
             },
         },
-        page::{
-            BorrowedPage,
-            PAGE_SIZE, //
-        },
+        page::PAGE_SIZE,
         prelude::*,
         sync::Arc, //
     };
@@ -127,23 +127,19 @@ mod suite {
     }
 
     /// What the end of a page contains, of a folio that nobody holds as [`NewFolio`].
-    fn content(folio: NonNull<bindings::folio>, index: usize) -> Result<Content> {
-        let mut words = [0u64; 64];
-        let len = size_of_val(&words);
-        // SAFETY: The folio has a page `index`.
-        let page = unsafe { bindings::folio_page(folio.as_ptr(), index) };
-        // SAFETY: A page of a valid folio is valid.
-        let page = unsafe { BorrowedPage::from_raw(NonNull::new(page).ok_or(EINVAL)?) };
+    fn content(folio: NonNull<bindings::folio>, index: usize) -> Content {
+        // SAFETY: The folio is valid and not in high memory.
+        let pages = unsafe { bindings::folio_address(folio.as_ptr()) };
 
-        // SAFETY: `words` has room for `len` bytes, and nobody writes to the page.
-        unsafe { page.read_raw(words.as_mut_ptr().cast(), PAGE_SIZE - len, len)? };
-        Ok(Content::classify(&words))
+        // SAFETY: The folio has a page `index`, and nobody writes to it.
+        Content::classify(unsafe { &*pages.cast::<[u64; PAGE_WORDS]>().add(index) })
     }
 
     #[test]
     fn fills_every_page_of_a_folio() -> Result {
-        const ORDER: u32 = 2;
+        const ORDER: u32 = 4;
         const PAGES: usize = 1 << ORDER;
+        const SOME: Range<usize> = 3..PAGES - 1;
 
         // SAFETY: There are no requirements in a context that may sleep.
         let folio =
@@ -152,15 +148,23 @@ mod suite {
         // SAFETY: The folio is valid and ours alone.
         let mut new = unsafe { NewFolio::from_raw(folio) };
         let pages = new.nr_pages();
-        let filled = (0..pages).try_for_each(|index| new.fill(index..index + 1, [1, index as u64]));
-        let beyond = new.fill(0..pages + 1, [3, 4]);
+        let all = new.fill(0..pages, [1, 2]);
+        let some = new.fill(SOME, [3, 4]);
+        let beyond = new.fill(0..pages + 1, [5, 6]);
 
-        let right = (0..PAGES)
-            .all(|index| content(folio, index) == Ok(Content::Pattern([1, index as u64])));
+        let right = (0..PAGES).all(|index| {
+            let pair = if SOME.contains(&index) {
+                [3, 4]
+            } else {
+                [1, 2]
+            };
+            content(folio, index) == Content::Pattern(pair)
+        });
         // SAFETY: We allocated the folio with this order and do not use it any more.
         unsafe { bindings::__free_pages(bindings::folio_page(folio.as_ptr(), 0), ORDER) };
 
-        filled?;
+        all?;
+        some?;
         assert!(right);
         assert_eq!(pages, PAGES);
         assert_eq!(beyond, Err(EINVAL));

@@ -34,6 +34,8 @@ impl<'a> Memory<'a> {
 impl Target for Memory<'_> {
     type Error = usize;
 
+    const CACHED_PAGES: usize = 16;
+
     fn nr_pages(&self) -> usize {
         self.pages.len()
     }

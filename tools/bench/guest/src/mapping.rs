@@ -2,7 +2,6 @@
 
 use anyhow::{Result, anyhow};
 use refmap::{Errno, MAP_REFPAGE, page_size};
-use std::hint::black_box;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -95,6 +94,12 @@ impl Mapping {
         self.len / page_size()
     }
 
+    /// Stores `byte` to all of it.
+    pub fn set(&mut self, byte: u8) {
+        // SAFETY: by the invariant, `len` bytes are there.
+        unsafe { self.memory.write_bytes(byte, self.len) };
+    }
+
     /// Repeats `content` until the memory is full.
     pub fn fill(&mut self, content: &[u8]) {
         for start in (0..self.len).step_by(content.len()) {
@@ -120,13 +125,17 @@ impl Mapping {
         unsafe { self.memory.add(offset).write_volatile(value) };
     }
 
-    /// Loads a byte by an access that the processor treats as a store, and that changes nothing. That it changes nothing is
-    /// hidden from the compiler, which would make it a load.
+    /// Loads a byte after an access that the processor treats as a store, and that changes nothing, as `zero` is 0. The
+    /// compiler must not know that, or it would make it a load. A byte that nobody needs is not loaded.
     #[inline(always)]
-    pub fn load_as_store(&mut self, offset: usize) -> u8 {
+    pub fn load_as_store(&mut self, offset: usize, zero: u8) -> u8 {
         debug_assert!(offset < self.len);
-        // SAFETY: by the invariant, and callers stay inside; the unique borrow keeps other accesses away.
-        unsafe { AtomicU8::from_ptr(self.memory.add(offset).as_ptr()) }.fetch_or(black_box(0), Ordering::Relaxed)
+        // SAFETY: by the invariant, and callers stay inside; the unique borrow keeps other accesses away. One instruction that
+        // needs no result is one page fault, where a loop that does would begin with a load.
+        unsafe {
+            AtomicU8::from_ptr(self.memory.add(offset).as_ptr()).fetch_or(zero, Ordering::Relaxed);
+            self.memory.add(offset).read()
+        }
     }
 
     /// Loads the first byte of each of the first `pages` pages.

@@ -21,10 +21,15 @@ pub struct Source {
 
 enum Kind {
     Plain,
-    Memset { content: Vec<u8> },
+    /// The byte that all of it holds.
+    Memset(u8),
+    /// Contents that `memset()` cannot give.
+    Copies(Vec<u8>),
     Uffd(Uffd),
     Memfd(File),
-    Refpage { reference: Mapping },
+    Refpage {
+        reference: Mapping,
+    },
 }
 
 impl Source {
@@ -33,7 +38,8 @@ impl Source {
         let page = content::page(content, page_size(), seed);
         let kind = match way {
             Way::Plain => Kind::Plain,
-            Way::Memset => Kind::Memset { content: page },
+            Way::Memset if page.iter().all(|byte| *byte == page[0]) => Kind::Memset(page[0]),
+            Way::Memset => Kind::Copies(page),
             Way::UffdThread => Kind::Uffd(Uffd::new(Filler::Thread, &page)?),
             Way::UffdSigbus => Kind::Uffd(Uffd::new(Filler::Signal, &page)?),
             Way::Memfd => Kind::Memfd(memory_file(&page, len)?),
@@ -51,7 +57,12 @@ impl Source {
     pub fn map(&self) -> Result<Mapping> {
         match &self.kind {
             Kind::Uffd(uffd) => uffd.map(self.len),
-            Kind::Memset { content } => {
+            Kind::Memset(byte) => {
+                let mut mapping = Mapping::new(Backing::Anonymous, self.len)?;
+                mapping.set(*byte);
+                Ok(mapping)
+            }
+            Kind::Copies(content) => {
                 let mut mapping = Mapping::new(Backing::Anonymous, self.len)?;
                 mapping.fill(content);
                 Ok(mapping)
@@ -67,7 +78,9 @@ impl Source {
             Kind::Plain => Ok(Backing::Anonymous),
             Kind::Memfd(file) => Ok(Backing::File(file.as_fd())),
             Kind::Refpage { reference } => Ok(Backing::Reference(reference.address())),
-            Kind::Memset { .. } | Kind::Uffd(_) => Err(anyhow!("this way takes more than one call of mmap()")),
+            Kind::Memset(_) | Kind::Copies(_) | Kind::Uffd(_) => {
+                Err(anyhow!("this way takes more than one call of mmap()"))
+            }
         }
     }
 }

@@ -2,11 +2,15 @@
 
 //! What the benchmark's program in the guest says to the tool on the host: lines of JSON.
 
+mod fault;
 mod key;
 mod summary;
+mod written;
 
+pub use fault::Fault;
 pub use key::{Content, Key, Measure, Unit, Way, Workload};
 pub use summary::Summary;
+pub use written::Written;
 
 use serde::{Deserialize, Serialize};
 

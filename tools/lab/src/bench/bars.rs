@@ -7,7 +7,8 @@ mod microbench;
 mod rivals;
 mod scale;
 
-use super::results::Results;
+use super::results::{Boot, Query, Results};
+use record::{Content, Way};
 
 /// One demand.
 #[derive(Debug)]
@@ -57,14 +58,39 @@ impl Bar {
         Self { name: name.into(), limit: limit.into(), figure: why.into(), verdict: Verdict::Open }
     }
 
-    /// Every ratio must be at most `limit`; the figure is the worst one. Open where there is none.
-    fn worst(name: impl Into<String>, limit: f64, ratios: impl IntoIterator<Item = (f64, String)>) -> Self {
+    /// Every ratio must be at most `limit`; the figure is the worst one. Open where there is none, or one is missing.
+    fn worst(name: impl Into<String>, limit: f64, ratios: Ratios) -> Self {
         let limit_text = format!("at most {limit}");
-        match ratios.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((ratio, what)) => Self::new(name, limit_text, format!("{ratio:.4} ({what})"), ratio <= limit),
-            None => Self::open(name, limit_text, "not measured in this run"),
+        match ratios.map(|ratios| ratios.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))) {
+            Ok(Some((ratio, what))) => Self::new(name, limit_text, format!("{ratio:.4} ({what})"), ratio <= limit),
+            Ok(None) => Self::open(name, limit_text, NOT_MEASURED),
+            Err(why) => Self::open(name, limit_text, why),
         }
     }
+}
+
+const NOT_MEASURED: &str = "not measured in this run";
+
+/// Ratios and what they are of; or why one that should be there is missing.
+type Ratios = Result<Vec<(f64, String)>, String>;
+
+/// A value of a way in each boot, in medians and in means, relative to plain memory.
+fn against_plain(boots: &[&Boot], query: Query<'_>, way: Way, content: Content) -> Ratios {
+    let mut ratios = Vec::new();
+    for boot in boots {
+        if let Some(why) = boot.lacks(|key| query.covers(key)) {
+            return Err(why);
+        }
+        let Some((ours, plain)) = boot.get(query, way, content).zip(boot.plain(query)) else { continue };
+        let told = |what| format!("{}, {}, {what}, boot {}", query.case, content.name(), boot.round);
+        ratios.extend([(ours.p50 / plain.p50, told("median")), (ours.mean / plain.mean, told("mean"))]);
+    }
+    Ok(ratios)
+}
+
+/// All of them together.
+fn joined(parts: impl IntoIterator<Item = Ratios>) -> Ratios {
+    Ok(parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// All bars that these workloads can decide.
@@ -80,17 +106,42 @@ pub fn all(results: &Results) -> Vec<Bar> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::results::tests::boot;
     use super::*;
+    use record::{Fault, Key, Measure, Missing, Workload};
+
+    #[test]
+    fn the_worst_boot_decides_and_what_failed_is_told() {
+        let row = |way, content, value| (Workload::Fault, Fault::FirstLoad.name(), 0, way, content, value);
+        let with = |value| boot(&[row(Way::Plain, Content::None, 100.0), row(Way::Refpage, Content::Byte, value)]);
+        let query = Query::time(Workload::Fault, Fault::FirstLoad.name(), 0);
+        let (good, mut bad) = (with(101.0), with(103.0));
+        let judge = |boots: &[&Boot]| Bar::worst("b", 1.02, against_plain(boots, query, Way::Refpage, Content::Byte));
+        assert_eq!(judge(&[&good]).verdict, Verdict::Met);
+        assert_eq!(judge(&[&good, &bad]).verdict, Verdict::Missed);
+        let key = Key {
+            workload: Workload::Fault,
+            case: query.case.into(),
+            size: 0,
+            way: Way::Refpage,
+            content: Content::Page,
+            measure: Measure::Time,
+        };
+        bad.missing.push(Missing { key, why: "no memory".into() });
+        let bar = judge(&[&good, &bad]);
+        assert_eq!((bar.verdict, bar.figure.as_str()), (Verdict::Open, "option on, boot 1: no memory"));
+    }
 
     #[test]
     fn the_worst_ratio_decides() {
-        let bar = Bar::worst("b", 1.02, [(1.01, "p50".to_owned()), (1.03, "mean".to_owned())]);
+        let bar = Bar::worst("b", 1.02, Ok(vec![(1.01, "p50".to_owned()), (1.03, "mean".to_owned())]));
         assert_eq!((bar.figure.as_str(), bar.verdict), ("1.0300 (mean)", Verdict::Missed));
-        assert_eq!(Bar::worst("b", 1.02, [(1.02, String::new())]).verdict, Verdict::Met);
+        assert_eq!(Bar::worst("b", 1.02, Ok(vec![(1.02, String::new())])).verdict, Verdict::Met);
     }
 
     #[test]
     fn what_was_not_measured_is_open() {
-        assert_eq!(Bar::worst("b", 1.0, []).verdict, Verdict::Open);
+        assert_eq!(Bar::worst("b", 1.0, Ok(Vec::new())).verdict, Verdict::Open);
+        assert_eq!(Bar::worst("b", 1.0, Err("boot 1: no memory".into())).figure, "boot 1: no memory");
     }
 }

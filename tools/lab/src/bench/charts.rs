@@ -4,7 +4,7 @@ use super::plan::Subject;
 use super::results::{Boot, Query, Results};
 use crate::chart::{Bars, Lines};
 use anyhow::Result;
-use record::{Content, Measure, Row, Way, Workload};
+use record::{Content, Fault, Measure, Row, Way, Workload};
 use std::path::Path;
 
 /// Ways of the microbenchmark and of programs that read first, in the order of their bars.
@@ -20,14 +20,6 @@ const TAGS: [(&str, &str, Measure); 4] = [
     ("tags-time-huge.svg", "THP always", Measure::Time),
     ("tags-memory.svg", "THP never", Measure::PeakRss),
     ("tags-memory-huge.svg", "THP always", Measure::PeakRss),
-];
-const ACCESSES: [&str; 6] = [
-    "first load",
-    "first store",
-    "store after load",
-    "first store, 16 KiB",
-    "first store, 64 KiB",
-    "first store, 2 MiB",
 ];
 const MAPPINGS: [&str; 4] = ["mmap, apart", "munmap, apart", "fork, apart", "exit, apart"];
 
@@ -150,11 +142,11 @@ fn content(way: Way) -> Content {
 fn faults(boot: &Boot) -> Bars {
     let subjects = Content::PATTERNS.map(|content| (Way::Refpage, content));
     let series = subjects.map(|(way, content)| format!("{}, {}", way.name(), content.name()));
-    let groups = ACCESSES.into_iter().filter_map(|case| {
-        let query = Query::time(Workload::Fault, case, 0);
+    let groups = Fault::ALL.into_iter().filter_map(|fault| {
+        let query = Query::time(Workload::Fault, fault.name(), 0);
         let plain = boot.plain(query)?.mean;
         let height = |(way, content)| boot.get(query, way, content).map_or(f64::NAN, |found| found.mean / plain);
-        Some((case.to_owned(), subjects.map(height).into()))
+        Some((fault.name().to_owned(), subjects.map(height).into()))
     });
     Bars {
         title: "Mean time of a page fault, relative to plain memory".into(),

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::kernel::{self, Kernel};
 use anyhow::Result;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use common::arch::Arch;
 use common::paths::Paths;
@@ -21,10 +22,9 @@ pub struct Options {
     /// The kernels to measure, separated by commas; else demo alone (quick) or all
     #[arg(long, value_enum, value_delimiter = ',')]
     kernels: Vec<Subject>,
-    /// Only these workloads, separated by commas: processor, everybody, microbench, fault, scale, read-first, reads, heap,
-    /// tags. A quick run leaves out heap, which takes longer than all others, unless it is named here. On arm64 it is tags
+    /// Only these workloads, separated by commas. A quick run leaves out heap, which takes longer than all others, unless it is named here. On arm64 it is tags
     /// alone, elsewhere all but tags
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(Workload::ALL.map(Workload::name)))]
     only: Vec<String>,
     /// Of the workloads reads, heap and tags only the programs that have one of these in their names, as in "threads,manual of R (100)"
     #[arg(long, value_delimiter = ',')]
@@ -118,8 +118,8 @@ impl Plan {
         let init = format!("init_on_alloc={}", u8::from(self.init_on_alloc));
         let last = match arch {
             Arch::X86_64 => "nokaslr",
-            // The kernel lies where it was put. An instruction that sets a page would count as one: as with the string
-            // instructions of x86-64, which guests do not have either.
+            // The kernel lies where it was put. An instruction that sets a page would count as one, where a string
+            // instruction of x86-64 counts once for each repetition.
             Arch::Arm64 => "arm64.nomops",
         };
         vec![init, "norandmaps".into(), last.into()]

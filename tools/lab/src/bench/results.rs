@@ -72,11 +72,16 @@ impl Clock {
 }
 
 impl Results {
-    /// The first boot of a kernel in instruction time.
-    pub fn first(&self, subject: Subject, init_on_alloc: bool) -> Option<&Boot> {
-        self.boots.iter().find(|boot| {
+    /// The boots of a kernel in instruction time.
+    pub fn of(&self, subject: Subject, init_on_alloc: bool) -> impl Iterator<Item = &Boot> {
+        self.boots.iter().filter(move |boot| {
             boot.subject == subject && boot.init_on_alloc == init_on_alloc && boot.clock == Clock::Instructions
         })
+    }
+
+    /// The first of them, which is shown.
+    pub fn first(&self, subject: Subject, init_on_alloc: bool) -> Option<&Boot> {
+        self.of(subject, init_on_alloc).next()
     }
 }
 
@@ -99,6 +104,11 @@ impl<'a> Query<'a> {
         Self { workload, case, size, measure: Measure::Time }
     }
 
+    /// Whether the key is one of this row, or of all rows of the case, which has no size where nothing could be set up.
+    pub fn covers(&self, key: &Key) -> bool {
+        key.workload == self.workload && key.case == self.case && [0, self.size].contains(&key.size)
+    }
+
     fn of(&self, key: &Key, way: Way, content: Content) -> bool {
         let Self { workload, case, size, measure } = *self;
         key.workload == workload
@@ -119,6 +129,13 @@ impl Boot {
     /// The same value of plain memory, which the bars are relative to.
     pub fn plain(&self, query: Query<'_>) -> Option<&Summary> {
         self.get(query, Way::Plain, Content::None)
+    }
+
+    /// Why one of these values could not be measured: ours, or one that ours are judged by.
+    pub fn lacks(&self, wanted: impl Fn(&Key) -> bool) -> Option<String> {
+        let ours = |way| matches!(way, Way::Plain | Way::Memset | Way::Refpage | Way::RefpageOfRefpage);
+        let missing = self.missing.iter().find(|missing| ours(missing.key.way) && wanted(&missing.key))?;
+        Some(format!("{}: {}", self.name, missing.why))
     }
 
     /// The rows of a workload with one measure.

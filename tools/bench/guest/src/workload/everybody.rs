@@ -68,17 +68,26 @@ fn huge_faults(bench: &mut Bench) -> Result<()> {
     bench.samples(case("huge page fault"), Measure::Time, samples)
 }
 
+/// Where the kernel likes, which is beside another mapping, whose area grows; and far from all others, which takes an area of
+/// its own.
 fn mmap_and_munmap(bench: &mut Bench) -> Result<()> {
+    let beside = || Mapping::new(Backing::Anonymous, page_size());
+    map_and_unmap(bench, ["mmap", "munmap, untouched"], beside)?;
+    let alone = || Mapping::at(Backing::Anonymous, page_size(), PLACE);
+    map_and_unmap(bench, ["mmap, an area of its own", "munmap, an area of its own"], alone)
+}
+
+fn map_and_unmap(bench: &mut Bench, names: [&str; 2], mut map: impl FnMut() -> Result<Mapping>) -> Result<()> {
     let rounds = bench.args.pick(1000, 5000);
     let (mut maps, mut unmaps) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
     for _ in 0..rounds {
-        let (time, mapping) = bench.clock.time(|| Mapping::new(Backing::Anonymous, page_size()));
+        let (time, mapping) = bench.clock.time(&mut map);
         maps.push(time);
         let mapping = mapping?;
         unmaps.push(bench.clock.time(|| drop(mapping)).0);
     }
-    bench.samples(case("mmap"), Measure::Time, maps)?;
-    bench.samples(case("munmap, untouched"), Measure::Time, unmaps)
+    bench.samples(case(names[0]), Measure::Time, maps)?;
+    bench.samples(case(names[1]), Measure::Time, unmaps)
 }
 
 fn unmapping(bench: &mut Bench) -> Result<()> {

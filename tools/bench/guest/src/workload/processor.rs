@@ -7,7 +7,7 @@ use crate::bench::{Bench, Case};
 use crate::content;
 use crate::mapping::{Backing, Mapping};
 use anyhow::Result;
-use record::{Content, Measure, Way, Workload};
+use record::{Content, Fault, Measure, Way, Workload, Written};
 use refmap::page_size;
 
 /// Pages that are written between two readings of the clock. They fit the second cache.
@@ -21,7 +21,7 @@ const STRIDE: usize = 40503;
 const FAULTS: usize = 2048;
 
 /// What a page gets, and from where.
-enum Written {
+enum Filling {
     Zeros,
     Word(u64),
     Pair([u64; 2]),
@@ -34,11 +34,11 @@ enum Written {
 pub fn run(bench: &mut Bench) -> Result<()> {
     let case = Case { workload: Workload::Processor, name: "", size: 0, way: Way::Plain, content: Content::None };
     let seed = bench.args.seed;
-    writes(bench, case.named("a page that is cached"), BATCH, contents(seed))?;
-    writes(bench, case.named("a page that is not"), POOL, contents(seed))?;
+    writes(bench, case.named(Written::Cached.name()), BATCH, contents(seed))?;
+    writes(bench, case.named(Written::Cold.name()), POOL, contents(seed))?;
     let source = Mapping::filled(&content::page(Content::Page, POOL * page_size(), seed))?;
-    writes(bench, case.named("neither it nor its source"), POOL, [(Content::Page, Written::CopyOf(source))])?;
-    faults(bench, case.named("first store"))
+    writes(bench, case.named(Written::ColdSource.name()), POOL, [(Content::Page, Filling::CopyOf(source))])?;
+    faults(bench, case.named(Fault::FirstStore.name()))
 }
 
 /// By turns, so that all of them see the same machine.
@@ -46,7 +46,7 @@ fn writes<const N: usize>(
     bench: &mut Bench,
     case: Case<'_>,
     pages: usize,
-    contents: [(Content, Written); N],
+    contents: [(Content, Filling); N],
 ) -> Result<()> {
     let mut pool = Mapping::new(Backing::Anonymous, pages * page_size())?;
     // As kernels map memory for themselves. A host without huge pages is as good.
@@ -74,19 +74,19 @@ fn writes<const N: usize>(
     Ok(())
 }
 
-fn contents(seed: u64) -> [(Content, Written); 4] {
+fn contents(seed: u64) -> [(Content, Filling); 4] {
     let page = |content| content::page(content, page_size(), seed);
     let word = |page: &[u8], at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| page[8 * at + byte]));
     let (byte, sixteen) = (page(Content::Byte), page(Content::Sixteen));
     [
-        (Content::None, Written::Zeros),
-        (Content::Byte, Written::Word(word(&byte, 0))),
-        (Content::Sixteen, Written::Pair([word(&sixteen, 0), word(&sixteen, 1)])),
-        (Content::Page, Written::Copy(page(Content::Page))),
+        (Content::None, Filling::Zeros),
+        (Content::Byte, Filling::Word(word(&byte, 0))),
+        (Content::Sixteen, Filling::Pair([word(&sixteen, 0), word(&sixteen, 1)])),
+        (Content::Page, Filling::Copy(page(Content::Page))),
     ]
 }
 
-impl Written {
+impl Filling {
     #[inline(always)]
     fn write(&mut self, page: &mut [u8], turn: usize) {
         match self {

@@ -5,16 +5,19 @@
 
 use crate::bench::{Bench, Case};
 use crate::child;
-use crate::kernel;
+use crate::kernel::{self, HugePages};
 use crate::mapping::Mapping;
 use crate::source::Source;
 use anyhow::Result;
 use fastrand::Rng;
 use record::{Content, Measure, Way, Workload};
 use refmap::page_size;
+use std::hint::black_box;
 
 const WAYS: [Way; 7] =
     [Way::Memset, Way::Plain, Way::UffdThread, Way::UffdSigbus, Way::Memfd, Way::Refpage, Way::RefpageFilled];
+/// The others get no huge pages.
+const HUGE_WAYS: [Way; 4] = [Way::Memset, Way::Plain, Way::Refpage, Way::RefpageFilled];
 
 /// Children of the fork server, one after the other.
 const CHILDREN: usize = 8;
@@ -41,17 +44,21 @@ pub fn run(bench: &mut Bench) -> Result<()> {
         Program { name: "fork server whose children read", pages: pages / 16, forks: true, work: fork_server },
         Program { name: "mark bitmap of a collector", pages: pages / 16, forks: false, work: mark_bitmap },
     ];
-    for program in &programs {
-        for way in WAYS {
-            row(bench, program, way)?;
+    for (huge, ways) in [(HugePages::NEVER, &WAYS[..]), (HugePages::ALWAYS, &HUGE_WAYS)] {
+        huge.set()?;
+        for program in &programs {
+            let name = format!("{}, {}", program.name, huge.name);
+            for &way in ways {
+                row(bench, program, &name, way)?;
+            }
         }
     }
-    Ok(())
+    HugePages::DEFAULT.set()
 }
 
-fn row(bench: &mut Bench, program: &Program, way: Way) -> Result<()> {
+fn row(bench: &mut Bench, program: &Program, name: &str, way: Way) -> Result<()> {
     let content = if way == Way::Plain { Content::None } else { Content::Byte };
-    let case = Case { workload: Workload::ReadFirst, name: program.name, size: program.pages, way, content };
+    let case = Case { workload: Workload::ReadFirst, name, size: program.pages, way, content };
     if program.forks && matches!(way, Way::UffdThread | Way::UffdSigbus) {
         return bench.missing(
             case,
@@ -88,7 +95,7 @@ fn once(bench: &Bench, program: &Program, source: &Source, way: Way) -> Result<C
     let before = kernel::resident()?;
     let rng = Rng::with_seed(bench.args.seed);
     let (time, memory) = bench.clock.time(|| -> Result<Memory> {
-        let mut memory = Memory { mapping: source.map()?, filled: way == Way::RefpageFilled };
+        let mut memory = Memory { mapping: source.map()?, filled: (way == Way::RefpageFilled).then(|| black_box(0)) };
         (program.work)(&mut memory, rng)?;
         Ok(memory)
     });
@@ -103,8 +110,8 @@ fn once(bench: &Bench, program: &Program, source: &Source, way: Way) -> Result<C
 /// Memory of a program.
 struct Memory {
     mapping: Mapping,
-    /// A load of a page that was not touched stands for one that makes a private page.
-    filled: bool,
+    /// The zero of stores that stand for loads which make a private page.
+    filled: Option<u8>,
 }
 
 impl Memory {
@@ -115,7 +122,10 @@ impl Memory {
     /// Loads a byte that may lie in a page that was never touched.
     #[inline(always)]
     fn load(&mut self, offset: usize) -> u8 {
-        if self.filled { self.mapping.load_as_store(offset) } else { self.mapping.load(offset) }
+        match self.filled {
+            Some(zero) => self.mapping.load_as_store(offset, zero),
+            None => self.mapping.load(offset),
+        }
     }
 }
 

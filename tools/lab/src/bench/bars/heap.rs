@@ -1,9 +1,9 @@
 //! Real programs on a real allocator, against plain anonymous memory.
 
-use super::Bar;
+use super::{Bar, Ratios, joined};
 use crate::bench::plan::Subject;
 use crate::bench::results::{Boot, Query, Results};
-use record::{Content, Measure, Way, Workload};
+use record::{Content, Key, Measure, Way, Workload};
 
 const LIMIT: f64 = 1.001;
 /// How the names of those cases begin that are documents.
@@ -11,26 +11,32 @@ const DOCUMENT: &str = "PDF, ";
 
 /// Time and memory, of the documents and of the other programs.
 pub fn bars(results: &Results) -> Vec<Bar> {
-    let Some(boot) = results.first(Subject::Demo, false) else { return Vec::new() };
+    let boots: Vec<&Boot> = results.of(Subject::Demo, false).collect();
+    if boots.is_empty() {
+        return Vec::new();
+    }
     let mut bars = Vec::new();
     for (name, documents) in [("PDF under Scudo", true), ("other programs under Scudo", false)] {
         for measure in [Measure::Time, Measure::PeakRss] {
             let name = format!("{name}, {} of plain memory", measure.name());
-            bars.push(Bar::worst(name, LIMIT, ratios(boot, documents, measure)));
+            bars.push(Bar::worst(name, LIMIT, joined(boots.iter().map(|boot| ratios(boot, documents, measure)))));
         }
     }
     bars
 }
 
-fn ratios(boot: &Boot, documents: bool, measure: Measure) -> Vec<(f64, String)> {
-    let rows = boot.of(Workload::Heap, measure).filter(|row| row.key.way == Way::Refpage);
-    rows.filter(|row| row.key.case.starts_with(DOCUMENT) == documents)
-        .filter_map(|row| {
-            let query = Query { measure, ..Query::time(Workload::Heap, &row.key.case, row.key.size) };
-            let plain = boot.get(query, Way::Plain, Content::None)?;
-            Some((row.summary.p50 / plain.p50, format!("{} ({})", row.key.case, row.key.size)))
-        })
-        .collect()
+fn ratios(boot: &Boot, documents: bool, measure: Measure) -> Ratios {
+    let wanted = |key: &Key| key.workload == Workload::Heap && key.case.starts_with(DOCUMENT) == documents;
+    if let Some(why) = boot.lacks(wanted) {
+        return Err(why);
+    }
+    let rows = boot.of(Workload::Heap, measure).filter(|row| row.key.way == Way::Refpage && wanted(&row.key));
+    let ratios = rows.filter_map(|row| {
+        let query = Query { measure, ..Query::time(Workload::Heap, &row.key.case, row.key.size) };
+        let plain = boot.get(query, Way::Plain, Content::None)?;
+        Some((row.summary.p50 / plain.p50, format!("{} ({})", row.key.case, row.key.size)))
+    });
+    Ok(ratios.collect())
 }
 
 #[cfg(test)]
