@@ -159,7 +159,8 @@ impl<'a> NewFolio<'a> {
 /// # Safety
 ///
 /// `start` must be valid for writes of that many words, which are whole pages.
-#[inline]
+// The way to a page of one word should be short.
+#[inline(always)]
 pub unsafe fn fill_words(start: *mut u64, len: usize, [even, odd]: [u64; 2]) {
     if even == odd {
         // SAFETY: The caller promises it.
@@ -169,18 +170,7 @@ pub unsafe fn fill_words(start: *mut u64, len: usize, [even, odd]: [u64; 2]) {
         let groups =
             unsafe { core::slice::from_raw_parts_mut(start.cast::<Group>(), len / 2 / PAIRS) };
 
-        for group in groups.iter_mut().take(FIRST_GROUPS) {
-            for slot in group {
-                slot.write([even, odd]);
-            }
-        }
-        // Twice as many each time, as long as those are cached.
-        let mut done = FIRST_GROUPS;
-        while done < groups.len() {
-            let copied = done.min(COPIED_GROUPS).min(groups.len() - done);
-            groups.copy_within(..copied, done);
-            done += copied;
-        }
+        fill_groups(groups, even, odd);
     }
 
     // KMSAN sees neither string instructions nor the stores of Rust.
@@ -189,4 +179,25 @@ pub unsafe fn fill_words(start: *mut u64, len: usize, [even, odd]: [u64; 2]) {
     unsafe {
         bindings::kmsan_unpoison_memory(start.cast(), len * size_of::<u64>())
     };
+}
+
+/// Fills `groups` by repeating two words.
+///
+/// Not inlined: where the compiler knows the length, it makes a `memcpy()` of the `memmove()` that
+/// copies by string instructions.
+#[inline(never)]
+fn fill_groups(groups: &mut [Group], even: u64, odd: u64) {
+    for group in groups.iter_mut().take(FIRST_GROUPS) {
+        for slot in group {
+            slot.write([even, odd]);
+        }
+    }
+
+    // Twice as many each time, as long as those are cached.
+    let mut done = FIRST_GROUPS;
+    while done < groups.len() {
+        let copied = done.min(COPIED_GROUPS).min(groups.len() - done);
+        groups.copy_within(..copied, done);
+        done += copied;
+    }
 }

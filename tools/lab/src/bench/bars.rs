@@ -8,7 +8,7 @@ mod rivals;
 mod scale;
 
 use super::results::{Boot, Query, Results};
-use record::{Content, Way};
+use record::{Content, Summary, Way};
 
 /// One demand.
 #[derive(Debug)]
@@ -74,18 +74,19 @@ const NOT_MEASURED: &str = "not measured in this run";
 /// Ratios and what they are of; or why one that should be there is missing.
 type Ratios = Result<Vec<(f64, String)>, String>;
 
-/// A value of a way in each boot, in medians and in means, relative to plain memory.
+/// A value of a way relative to plain memory, by medians and by means, each averaged over all boots.
 fn against_plain(boots: &[&Boot], query: Query<'_>, way: Way, content: Content) -> Ratios {
-    let mut ratios = Vec::new();
-    for boot in boots {
-        if let Some(why) = boot.lacks(|key| query.covers(key)) {
-            return Err(why);
-        }
-        let Some((ours, plain)) = boot.get(query, way, content).zip(boot.plain(query)) else { continue };
-        let told = |what| format!("{}, {}, {what}, boot {}", query.case, content.name(), boot.round);
-        ratios.extend([(ours.p50 / plain.p50, told("median")), (ours.mean / plain.mean, told("mean"))]);
+    if let Some(why) = boots.iter().find_map(|boot| boot.lacks(|key| query.covers(key))) {
+        return Err(why);
     }
-    Ok(ratios)
+    let both = |boot: &&Boot| Some((boot.get(query, way, content)?.clone(), boot.plain(query)?.clone()));
+    let (ours, plain): (Vec<Summary>, Vec<Summary>) = boots.iter().filter_map(both).unzip();
+    if ours.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ratio = |value: fn(&Summary) -> f64| ours.iter().map(value).sum::<f64>() / plain.iter().map(value).sum::<f64>();
+    let told = |what| format!("{}, {}, {what}", query.case, content.name());
+    Ok(vec![(ratio(|one| one.p50), told("median")), (ratio(|one| one.mean), told("mean"))])
 }
 
 /// All of them together.
@@ -111,11 +112,11 @@ mod tests {
     use record::{Fault, Key, Measure, Missing, Workload};
 
     #[test]
-    fn the_worst_boot_decides_and_what_failed_is_told() {
+    fn all_boots_decide_and_what_failed_is_told() {
         let row = |way, content, value| (Workload::Fault, Fault::FirstLoad.name(), 0, way, content, value);
         let with = |value| boot(&[row(Way::Plain, Content::None, 100.0), row(Way::Refpage, Content::Byte, value)]);
         let query = Query::time(Workload::Fault, Fault::FirstLoad.name(), 0);
-        let (good, mut bad) = (with(101.0), with(103.0));
+        let (good, mut bad) = (with(101.0), with(103.5));
         let judge = |boots: &[&Boot]| Bar::worst("b", 1.02, against_plain(boots, query, Way::Refpage, Content::Byte));
         assert_eq!(judge(&[&good]).verdict, Verdict::Met);
         assert_eq!(judge(&[&good, &bad]).verdict, Verdict::Missed);

@@ -40,7 +40,7 @@ fn of_processor(rows: &[Row]) -> impl Iterator<Item = Bar> {
     )
 }
 
-/// By the worst of all boots; none where it was not booted.
+/// None where it was not booted.
 fn of_kernel(boots: &[&Boot], init_on_alloc: bool) -> Vec<Bar> {
     let init = if init_on_alloc { ", init_on_alloc=1" } else { "" };
     let bars = BARS.into_iter().filter(|_| !boots.is_empty());
