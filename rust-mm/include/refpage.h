@@ -354,6 +354,14 @@ static inline int arch_refpage_copy_untagged(struct page *page,
 }
 
 /**
+ * arch_refpage_zero_tags() - Give a page tags of 0 if it has none.
+ * @page: A page that is not yet mapped, with its content.
+ */
+static inline void arch_refpage_zero_tags(struct page *page)
+{
+}
+
+/**
  * arch_refpage_identical() - Does a page read as the captured one, tags too?
  * @page: A page that nobody writes to at the moment.
  * @captured: The captured page.
@@ -388,6 +396,20 @@ static inline int refpage_copy(struct refpage *refpage, struct page *page,
 	if (refpage->tags)
 		return copy_mc_user_highpage(page, refpage->page, addr, vma);
 	return arch_refpage_copy_untagged(page, refpage->page, addr, vma);
+}
+
+/**
+ * refpage_even_tags() - Give a page tags if those are that refpage_fill() fills.
+ * @refpage: The reference page.
+ * @page: A page of a new large folio, a copy of a private page.
+ *
+ * What userfaultfd fills may have none. A large folio must not have both kinds:
+ * when it is split, all its pages are taken for what the first one is.
+ */
+static inline void refpage_even_tags(struct refpage *refpage, struct page *page)
+{
+	if (refpage->tags)
+		arch_refpage_zero_tags(page);
 }
 
 /**
@@ -474,6 +496,10 @@ static inline int refpage_copy(struct refpage *refpage, struct page *page,
 			       unsigned long addr, struct vm_area_struct *vma)
 {
 	return 0;
+}
+
+static inline void refpage_even_tags(struct refpage *refpage, struct page *page)
+{
 }
 
 static inline void mm_init_refpage(struct mm_struct *mm)

@@ -10,6 +10,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,9 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -326,6 +329,15 @@ static int check_collapse(enum content content, enum tags tags)
 	return ret;
 }
 
+static bool split(char *ptr)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "%d,0x%lx,0x%lx", getpid(),
+		 (unsigned long)ptr, (unsigned long)ptr + huge_sz);
+	return is_large(ptr) && write_text(SPLIT_DEBUGFS, command);
+}
+
 /*
  * Pages of a huge page that was split are clean again if they read as the
  * reference page, with their tags.
@@ -337,7 +349,6 @@ static int check_split(enum content content, enum tags tags)
 	unsigned long old = tag_at(tags, 0), new = (old + 1) % MT_TAG_COUNT;
 	/* What is before or after it remains clean. */
 	char *rest = ptr > map ? map : ptr + huge_sz;
-	char command[64];
 	uint64_t clean;
 	int ret;
 
@@ -346,9 +357,7 @@ static int check_split(enum content content, enum tags tags)
 	madvise(ptr, huge_sz, MADV_HUGEPAGE);
 	touch(ptr, content);
 	set_tag(other, new, MT_GRANULE_SIZE);
-	snprintf(command, sizeof(command), "%d,0x%lx,0x%lx", getpid(),
-		 (unsigned long)ptr, (unsigned long)ptr + huge_sz);
-	if (!is_large(ptr) || !clean || !write_text(SPLIT_DEBUGFS, command)) {
+	if (!clean || !split(ptr)) {
 		munmap(map, 2 * huge_sz);
 		return KSFT_SKIP;
 	}
@@ -505,6 +514,59 @@ static int check_unmarked_collapse(enum content content)
 			ksft_exit_fail_perror("mprotect");
 		ret |= reads_as(ptr, huge_sz, content, UNTAGGED);
 	}
+	munmap(map, 2 * huge_sz);
+	return ret;
+}
+
+/* Has a userfaultfd fill a page with zeros, which have no tags. */
+static bool fill_by_uffd(char *ptr, size_t size, char *page)
+{
+	char *zeros = make_source(ZEROS, UNTAGGED);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { (unsigned long)ptr, size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_copy copy = {
+		.dst = (unsigned long)page,
+		.src = (unsigned long)zeros,
+		.len = page_sz,
+	};
+	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	bool good;
+
+	if (uffd < 0)
+		return false;
+	good = !ioctl(uffd, UFFDIO_API, &api) && !ioctl(uffd, UFFDIO_REGISTER, &range) &&
+	       !ioctl(uffd, UFFDIO_COPY, &copy);
+	/* Which takes the registration away. */
+	close(uffd);
+	munmap(zeros, page_sz);
+	return good;
+}
+
+/* Pages with and without tags in one huge page: splitting it mixes nothing up. */
+static int check_mixed(size_t untagged, enum tags tags)
+{
+	char *map = map_of(2 * huge_sz, RW, PAIRS, tags);
+	char *ptr = huge_part(map), *page = ptr + untagged * page_sz;
+	int ret = KSFT_SKIP;
+
+	madvise(ptr, huge_sz, MADV_NOHUGEPAGE);
+	if (!fill_by_uffd(ptr, huge_sz, page))
+		goto out;
+	touch(ptr + (untagged + 1) * page_sz, PAIRS);
+	leave_tags(huge_sz);
+	madvise(ptr, huge_sz, MADV_HUGEPAGE);
+	if (madvise(ptr, huge_sz, MADV_COLLAPSE) || !split(ptr))
+		goto out;
+	if (mprotect(ptr, huge_sz, RW | PROT_MTE))
+		ksft_exit_fail_perror("mprotect");
+	ret = is_large(ptr) ? KSFT_FAIL : KSFT_PASS;
+	ret |= reads_as(page, page_sz, ZEROS, UNTAGGED);
+	ret |= reads_as(ptr, page - ptr, PAIRS, tags);
+	ret |= reads_as(page + page_sz, ptr + huge_sz - page - page_sz, PAIRS, tags);
+out:
 	munmap(map, 2 * huge_sz);
 	return ret;
 }
@@ -787,7 +849,7 @@ int main(int argc, char *argv[])
 	mte_register_signal(SIGSEGV, mte_default_handler, false);
 	mte_switch_mode(MTE_SYNC_ERR, MTE_ALLOW_NON_ZERO_TAG, false);
 
-	ksft_set_plan(NR_CONTENTS * NR_TAGS * 6 + 1 + 2 + NR_CONTENTS * 3 +
+	ksft_set_plan(NR_CONTENTS * NR_TAGS * 6 + 1 + 2 + NR_CONTENTS * 3 + 4 +
 		      NR_STATES * 4 + 2 + 2 + 2);
 
 	for (content = 0; content < NR_CONTENTS; content++) {
@@ -816,6 +878,13 @@ int main(int argc, char *argv[])
 		evaluate(check_unmarked(content), "Not marked", c, "base page");
 		evaluate(huge_sz ? check_unmarked_collapse(content) : KSFT_SKIP,
 			 "Not marked", c, "collapse");
+	}
+
+	for (tags = UNIFORM; tags <= STRIPES; tags++) {
+		evaluate(huge_sz ? check_mixed(0, tags) : KSFT_SKIP, "Split",
+			 "the first page has no tags", tags_names[tags]);
+		evaluate(huge_sz ? check_mixed(2, tags) : KSFT_SKIP, "Split",
+			 "the third page has no tags", tags_names[tags]);
 	}
 
 	for (state = 0; state < NR_STATES; state++) {
