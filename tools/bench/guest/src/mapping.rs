@@ -4,7 +4,6 @@ use anyhow::{Result, anyhow};
 use refmap::{Errno, MAP_REFPAGE, page_size};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU8, Ordering};
 
 /// What stands behind a mapping.
 #[derive(Clone, Copy, Debug)]
@@ -123,19 +122,6 @@ impl Mapping {
         debug_assert!(offset < self.len);
         // SAFETY: by the invariant, and callers stay inside; volatile because nothing may read the byte.
         unsafe { self.memory.add(offset).write_volatile(value) };
-    }
-
-    /// Loads a byte after an access that the processor treats as a store, and that changes nothing, as `zero` is 0. The
-    /// compiler must not know that, or it would make it a load. A byte that nobody needs is not loaded.
-    #[inline(always)]
-    pub fn load_as_store(&mut self, offset: usize, zero: u8) -> u8 {
-        debug_assert!(offset < self.len);
-        // SAFETY: by the invariant, and callers stay inside; the unique borrow keeps other accesses away. One instruction that
-        // needs no result is one page fault, where a loop that does would begin with a load.
-        unsafe {
-            AtomicU8::from_ptr(self.memory.add(offset).as_ptr()).fetch_or(zero, Ordering::Relaxed);
-            self.memory.add(offset).read()
-        }
     }
 
     /// Loads the first byte of each of the first `pages` pages.

@@ -12,7 +12,6 @@ use anyhow::Result;
 use fastrand::Rng;
 use record::{Content, Measure, Way, Workload};
 use refmap::page_size;
-use std::hint::black_box;
 
 const WAYS: [Way; 7] =
     [Way::Memset, Way::Plain, Way::UffdThread, Way::UffdSigbus, Way::Memfd, Way::Refpage, Way::RefpageFilled];
@@ -25,6 +24,8 @@ const CHILDREN: usize = 8;
 const CHILD_LOADS: usize = 512;
 /// Objects that lie side by side on the heap, with a mark bit each.
 const CLUSTER: usize = 64;
+/// Each byte of the content.
+const CONTENT: u8 = 0xaa;
 /// The step of a sweep through the mark bitmap: a cache line.
 const LINE: usize = 64;
 
@@ -95,7 +96,8 @@ fn once(bench: &Bench, program: &Program, source: &Source, way: Way) -> Result<C
     let before = kernel::resident()?;
     let rng = Rng::with_seed(bench.args.seed);
     let (time, memory) = bench.clock.time(|| -> Result<Memory> {
-        let mut memory = Memory { mapping: source.map()?, filled: (way == Way::RefpageFilled).then(|| black_box(0)) };
+        let filled = (way == Way::RefpageFilled).then(|| vec![false; program.pages]);
+        let mut memory = Memory { mapping: source.map()?, page: page_size(), touched: filled };
         (program.work)(&mut memory, rng)?;
         Ok(memory)
     });
@@ -110,8 +112,11 @@ fn once(bench: &Bench, program: &Program, source: &Source, way: Way) -> Result<C
 /// Memory of a program.
 struct Memory {
     mapping: Mapping,
-    /// The zero of stores that stand for loads which make a private page.
-    filled: Option<u8>,
+    /// Bytes of a page, a power of two.
+    page: usize,
+    /// The pages that were touched, where the first touch of each shall make a private page. An atomic access that changes
+    /// nothing would not do: emulators load first.
+    touched: Option<Vec<bool>>,
 }
 
 impl Memory {
@@ -122,10 +127,14 @@ impl Memory {
     /// Loads a byte that may lie in a page that was never touched.
     #[inline(always)]
     fn load(&mut self, offset: usize) -> u8 {
-        match self.filled {
-            Some(zero) => self.mapping.load_as_store(offset, zero),
-            None => self.mapping.load(offset),
+        if let Some(touched) = &mut self.touched {
+            let page = offset >> self.page.trailing_zeros();
+            if !touched[page] {
+                touched[page] = true;
+                self.mapping.store(offset, CONTENT);
+            }
         }
+        self.mapping.load(offset)
     }
 }
 
@@ -169,8 +178,11 @@ fn mark_bitmap(memory: &mut Memory, mut rng: Rng) -> Result<()> {
             memory.mapping.store(bit / 8, marks | 1 << (bit % 8));
         }
     }
-    for offset in (0..memory.len()).step_by(LINE) {
-        memory.load(offset);
+    for page in (0..memory.len()).step_by(memory.page) {
+        memory.load(page);
+        for offset in (page + LINE..page + memory.page).step_by(LINE) {
+            memory.mapping.load(offset);
+        }
     }
     Ok(())
 }
