@@ -126,7 +126,7 @@ mod suite {
         Ok(())
     }
 
-    /// What the end of a page contains, of a folio that nobody holds as [`NewFolio`].
+    /// What a page contains, of a folio that nobody holds as [`NewFolio`].
     fn content(folio: NonNull<bindings::folio>, index: usize) -> Content {
         // SAFETY: The folio is valid and not in high memory.
         let pages = unsafe { bindings::folio_address(folio.as_ptr()) };

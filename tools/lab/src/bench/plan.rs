@@ -22,8 +22,8 @@ pub struct Options {
     /// The kernels to measure, separated by commas; else demo alone (quick) or all
     #[arg(long, value_enum, value_delimiter = ',')]
     kernels: Vec<Subject>,
-    /// Only these workloads, separated by commas. A quick run leaves out heap, which takes longer than all others, unless it is named here. On arm64 it is tags
-    /// alone, elsewhere all but tags
+    /// Only these workloads, separated by commas. A quick run leaves out heap, which takes longer than all others, unless it
+    /// is named here. On arm64 it is tags alone, elsewhere all but tags
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(Workload::ALL.map(Workload::name)))]
     only: Vec<String>,
     /// Of the workloads reads, heap and tags only the programs that have one of these in their names, as in "threads,manual of R (100)"
