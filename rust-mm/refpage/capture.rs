@@ -179,11 +179,7 @@ struct MappedAt<'a> {
 impl Target for MappedAt<'_> {
     type Error = Error;
 
-    const CACHED_PAGES: usize = if PAGE_SIZE < SZ_64K {
-        SZ_64K / PAGE_SIZE
-    } else {
-        1
-    };
+    const CACHED_PAGES: usize = SZ_64K.div_ceil(PAGE_SIZE);
 
     fn nr_pages(&self) -> usize {
         self.folio.nr_pages()

@@ -57,18 +57,18 @@ impl Source {
     pub fn map(&self) -> Result<Mapping> {
         match &self.kind {
             Kind::Uffd(uffd) => uffd.map(self.len),
-            Kind::Memset(byte) => {
-                let mut mapping = Mapping::new(Backing::Anonymous, self.len)?;
-                mapping.set(*byte);
-                Ok(mapping)
-            }
-            Kind::Copies(content) => {
-                let mut mapping = Mapping::new(Backing::Anonymous, self.len)?;
-                mapping.fill(content);
-                Ok(mapping)
-            }
+            Kind::Memset(byte) => self.map_and(|mapping| mapping.set(*byte)),
+            Kind::Copies(content) => self.map_and(|mapping| mapping.fill(content)),
             _ => Mapping::new(self.backing()?, self.len),
         }
+    }
+
+    /// Gives anonymous memory that the program fills.
+    #[inline]
+    fn map_and(&self, fill: impl FnOnce(&mut Mapping)) -> Result<Mapping> {
+        let mut mapping = Mapping::new(Backing::Anonymous, self.len)?;
+        fill(&mut mapping);
+        Ok(mapping)
     }
 
     /// What stands behind the mappings, for those sources that need nothing but one call of `mmap()`.

@@ -97,7 +97,7 @@ fn once(bench: &Bench, program: &Program, source: &Source, way: Way) -> Result<C
     let rng = Rng::with_seed(bench.args.seed);
     let (time, memory) = bench.clock.time(|| -> Result<Memory> {
         let filled = (way == Way::RefpageFilled).then(|| vec![false; program.pages]);
-        let mut memory = Memory { mapping: source.map()?, page: page_size(), touched: filled };
+        let mut memory = Memory { mapping: source.map()?, page_shift: page_size().trailing_zeros(), touched: filled };
         (program.work)(&mut memory, rng)?;
         Ok(memory)
     });
@@ -112,8 +112,8 @@ fn once(bench: &Bench, program: &Program, source: &Source, way: Way) -> Result<C
 /// Memory of a program.
 struct Memory {
     mapping: Mapping,
-    /// Bytes of a page, a power of two.
-    page: usize,
+    /// Binary logarithm of the bytes of a page.
+    page_shift: u32,
     /// The pages that were touched, where the first touch of each shall make a private page. An atomic access that changes
     /// nothing would not do: emulators load first.
     touched: Option<Vec<bool>>,
@@ -128,7 +128,7 @@ impl Memory {
     #[inline(always)]
     fn load(&mut self, offset: usize) -> u8 {
         if let Some(touched) = &mut self.touched {
-            let page = offset >> self.page.trailing_zeros();
+            let page = offset >> self.page_shift;
             if !touched[page] {
                 touched[page] = true;
                 self.mapping.store(offset, CONTENT);
@@ -178,9 +178,9 @@ fn mark_bitmap(memory: &mut Memory, mut rng: Rng) -> Result<()> {
             memory.mapping.store(bit / 8, marks | 1 << (bit % 8));
         }
     }
-    for page in (0..memory.len()).step_by(memory.page) {
+    for page in (0..memory.len()).step_by(page_size()) {
         memory.load(page);
-        for offset in (page + LINE..page + memory.page).step_by(LINE) {
+        for offset in (page + LINE..page + page_size()).step_by(LINE) {
             memory.mapping.load(offset);
         }
     }

@@ -86,8 +86,8 @@ fn memory(boots: &[&Boot], title: &str, query: Query<'_>) -> Bar {
     });
     let name = format!("{title}, peak memory");
     let worst = judged.map(|all| all.into_iter().max_by(|a, b| (a.value - a.limit).total_cmp(&(b.value - b.limit))));
-    bar(name, worst, |Judged { content, value, limit, .. }| {
-        let figure = format!("{:.0} KiB ({})", value / 1024.0, content.name());
+    bar(name, worst, |Judged { content, value, limit, plain }| {
+        let figure = format!("{:.0} KiB ({}); plain {:.0} KiB", value / 1024.0, content.name(), plain / 1024.0);
         (format!("at most {:.0} KiB", limit / 1024.0), figure, value <= limit)
     })
 }
