@@ -89,8 +89,9 @@ impl Setting {
         }
         let step = self.folio.unwrap_or_else(page_size);
         ensure!(mapping.address() % step == 0, "the mapping begins in the middle of a folio");
+        // Stored to before the count begins: this is memory, too, and may get a large folio.
+        let mut samples = vec![f64::NAN; self.len() / step];
         let before = kernel::large_folios()?;
-        let mut samples = vec![0.0; self.len() / step];
         // From the last page to the first: loads that go up are served ahead, which leaves little to measure.
         for (index, sample) in samples.iter_mut().enumerate().rev() {
             let offset = index * step;
