@@ -14,8 +14,8 @@ use refmap::page_size;
 
 /// The content of the last one is held by another mapping, as in a process that maps it again and again.
 const WAYS: [Way; 3] = [Way::Plain, Way::Refpage, Way::RefpageOfRefpage];
-/// Bytes of a mapping; `mmap()` aligns both to huge pages.
-const SIZES: [usize; 2] = [2 << 20, 64 << 20];
+/// Bytes of a small mapping. `mmap()` aligns it to huge pages, like the large one.
+const SMALL: usize = 2 << 20;
 
 const SETTINGS: [HugePages; 4] = [HugePages::NEVER, HugePages::FOLIOS_16K, HugePages::FOLIOS_64K, HugePages::ALWAYS];
 
@@ -64,9 +64,10 @@ const READERS: [Reader; 10] = [
 
 /// Runs all rows.
 pub fn run(bench: &mut Bench) -> Result<()> {
+    let large = bench.args.pick(16 << 20, 64 << 20);
     for setting in &SETTINGS {
         setting.set()?;
-        for size in SIZES {
+        for size in [SMALL, large] {
             for reader in &READERS {
                 for way in WAYS {
                     row(bench, setting, size, reader, way)?;
@@ -182,10 +183,10 @@ mod tests {
     fn programs_fault_as_they_are_named() {
         let faults = |name: &str| {
             let reader = READERS.iter().find(|reader| reader.name == name).unwrap();
-            let source = Source::new(Way::Memfd, Content::Byte, SIZES[0], 1).unwrap();
+            let source = Source::new(Way::Memfd, Content::Byte, SMALL, 1).unwrap();
             grown(&source, reader, &Rng::with_seed(1)).unwrap().faults
         };
-        let pages = (SIZES[0] / page_size()) as f64;
+        let pages = (SMALL / page_size()) as f64;
         // A file is mapped around the fault, so that loads give a bound, and stores the number.
         assert!((1.0..pages).contains(&faults("load per 64 KiB")));
         assert!(faults("store each page") >= pages);
